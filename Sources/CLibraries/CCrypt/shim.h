@@ -1,0 +1,3 @@
+#pragma once
+// libxcrypt: password hashing.
+#include <crypt.h>

@@ -1,0 +1,3 @@
+#pragma once
+// libyaml; nothing needs a shim.
+#include <yaml.h>

@@ -1,0 +1,178 @@
+package import Common
+
+/// Everything `tenants.yaml` says, checked as a whole and never changed afterwards.
+package struct GatewayConfiguration: Sendable {
+    package var server: ServerSettings
+    package var routing: RoutingSettings
+    package var timestream: TimestreamSettings
+    /// In the order of the file; ids are unique.
+    package var tenants: [TenantSettings]
+    /// What is allowed but unwise: `auth: none`, basic auth over plain HTTP off loopback.
+    package var warnings: [ConfigurationProblem]
+}
+
+/// Where a listener binds.
+package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
+    /// A host name or IP address; empty for all interfaces.
+    package var host: String
+    package var port: Int
+
+    package init(host: String, port: Int) {
+        self.host = host
+        self.port = port
+    }
+
+    package var isLoopback: Bool {
+        self.host == "localhost" || self.host == "::1" || self.host.hasPrefix("127.")
+    }
+    package var description: String { self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)" }
+}
+
+package struct ServerSettings: Sendable {
+    package var listen: ListenAddress
+    /// Absent: plain HTTP.
+    package var tls: TLSSettings?
+    package var admin: AdminSettings
+    package var limits: ServerLimits
+    package var timeouts: ServerTimeouts
+}
+
+package struct TLSSettings: Sendable {
+    package enum ClientAuthentication: String, Sendable, CaseIterable { case none, request, require }
+    package enum Version: String, Sendable, CaseIterable {
+        case tls12 = "1.2"
+        case tls13 = "1.3"
+    }
+    /// Absolute paths of PEM files.
+    package var certificatePath: String
+    package var privateKeyPath: String
+    package var clientCAPath: String?
+    package var clientAuthentication: ClientAuthentication
+    package var minimumVersion: Version
+    package var certificateRevocationListPath: String?
+}
+
+package struct AdminSettings: Sendable {
+    /// Absent: no admin listener (`admin: {listen: none}`).
+    package var listen: ListenAddress?
+}
+
+package struct ServerLimits: Sendable {
+    package var maxBytesInFlight: Int
+    package var maxConnections: Int
+    package var handshakesPerSecond: Int
+}
+
+package struct ServerTimeouts: Sendable {
+    package var handshake: Duration
+    package var header: Duration
+    package var body: Duration
+    package var idle: Duration
+    package var drain: Duration
+}
+
+package struct RoutingSettings: Sendable {
+    /// The header that names the tenant.
+    package var header: String
+    /// What stands before and after `{tenant}` in the path; the suffix is usually empty.
+    package var pathPrefix: String
+    package var pathSuffix: String
+    package var defaultTenant: String?
+}
+
+package struct TimestreamSettings: Sendable {
+    package enum Backend: Sendable, Equatable {
+        case local(LocalEngineSettings)
+        case aws
+    }
+    package var backend: Backend
+    package var region: String?
+    package var writeEndpoint: String?
+    package var queryEndpoint: String?
+    package var caBundlePath: String?
+    package var proxy: String?
+}
+
+package struct LocalEngineSettings: Sendable, Equatable {
+    /// Absolute path.
+    package var directory: String
+    package var listen: ListenAddress
+}
+
+/// One tenant, with all defaults filled in.
+package struct TenantSettings: Sendable {
+    package var id: String
+    package var database: String
+    package var table: String
+    package var sharedTable: Bool
+    /// Never empty: the tenant's, else the file's, else `us-east-1` for the local engine.
+    package var region: String
+    package var writeEndpoint: String?
+    package var queryEndpoint: String?
+    package var credentials: CredentialSettings
+    package var authentication: AuthenticationSettings
+    package var limits: TenantLimits
+    package var mapping: MappingSettings
+}
+
+package enum CredentialSettings: Sendable {
+    /// A long-lived or temporary key pair from the file or the files it names.
+    case keyPair(accessKeyID: String, secretAccessKey: Secret, sessionToken: Secret?)
+    /// No credentials given, local backend: a key pair is made for this tenant's table alone.
+    case generated
+}
+
+package struct AuthenticationSettings: Sendable {
+    package struct ClientCertificate: Sendable {
+        package var subjectCommonNames: [String]
+        package var dnsNames: [String]
+        package var uris: [String]
+        package var emails: [String]
+        /// A CA of this tenant's own; absent: the listener's `client_ca`.
+        package var caPath: String?
+    }
+    package struct BasicUser: Sendable {
+        package var username: String
+        /// A crypt(3) string, bcrypt.
+        package var passwordHash: Secret
+    }
+    /// `auth: none`: anybody may act for the tenant.
+    package var isOpen: Bool
+    package var clientCertificate: ClientCertificate?
+    package var basic: [BasicUser]
+    /// SHA-256 digests of accepted bearer tokens.
+    package var bearerTokenDigests: [[UInt8]]
+    /// `require: all`: every listed kind of proof is needed, not just one.
+    package var requiresAll: Bool
+}
+
+package struct TenantLimits: Sendable {
+    package enum Mode: String, Sendable, CaseIterable { case enforce, observe }
+    /// `nil` is unlimited, in every field that is optional.
+    package var writeRequestsPerSecond: Int?
+    package var writeRequestBurst: Int
+    package var samplesPerSecond: Int?
+    package var sampleBurst: Int
+    package var readRequestsPerSecond: Int?
+    package var readRequestBurst: Int
+    package var concurrentWrites: Int?
+    package var concurrentReads: Int?
+    package var maxWait: Duration
+    package var requestDeadline: Duration
+    package var maxBodyBytes: Int
+    package var maxDecodedBytes: Int
+    package var maxLabelsPerSeries: Int
+    package var maxSamplesPerRead: Int
+    package var maxSeriesPerRead: Int
+    package var mode: Mode
+    /// 503 or 429.
+    package var throttleStatus: Int
+}
+
+package struct MappingSettings: Sendable {
+    package enum SpecialValues: String, Sendable, CaseIterable { case store, drop }
+    package enum LongNames: String, Sendable, CaseIterable { case refuse, drop }
+    package var specialValues: SpecialValues
+    package var longNames: LongNames
+    package var maxDimensions: Int
+}

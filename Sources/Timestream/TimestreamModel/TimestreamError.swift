@@ -1,0 +1,77 @@
+/// Why a call to Timestream failed.
+package struct TimestreamError: Error, Sendable, CustomStringConvertible, CustomDebugStringConvertible {
+    /// What went wrong, as a closed set: also the value of the metric label `error`.
+    package enum Code: String, Sendable, CaseIterable {
+        case accessDenied = "access_denied"
+        case conflict
+        case internalServer = "internal_server"
+        case invalidEndpoint = "invalid_endpoint"
+        case queryExecution = "query_execution"
+        case rejectedRecords = "rejected_records"
+        case resourceNotFound = "resource_not_found"
+        case serviceQuotaExceeded = "service_quota_exceeded"
+        case throttling
+        case unknownOperation = "unknown_operation"
+        case validation
+        /// The signature, the key id or the clock was refused.
+        case signature
+        /// No answer within the deadline.
+        case timedOut = "timed_out"
+        /// No connection, or it broke.
+        case network
+        /// An answer that is not of this protocol.
+        case malformedResponse = "malformed_response"
+        case cancelled
+    }
+
+    package var code: Code
+    /// The service's own words; for logs and for the local operator, never for a tenant's sender.
+    package var message: String
+    /// The HTTP status, if there was an answer.
+    package var status: Int?
+    /// With `.rejectedRecords`: which, and why. Records not listed are stored.
+    package var rejected: [RejectedRecord]
+
+    package init(_ code: Code, message: String, status: Int? = nil, rejected: [RejectedRecord] = []) {
+        self.code = code
+        self.message = message
+        self.status = status
+        self.rejected = rejected
+    }
+
+    /// Whether the same call may succeed later without anybody changing it or the configuration.
+    package var isTransient: Bool {
+        switch self.code {
+        case .internalServer, .throttling, .timedOut, .network, .invalidEndpoint, .malformedResponse: true
+        default: false
+        }
+    }
+
+    /// Whether the operator has to mend something: credentials, permission, table, quota, endpoint.
+    package var isOperatorFault: Bool {
+        switch self.code {
+        case .accessDenied, .resourceNotFound, .serviceQuotaExceeded, .unknownOperation, .signature: true
+        default: false
+        }
+    }
+
+    /// Safe to show to a tenant: the code only.
+    package var description: String { "Timestream: \(self.code.rawValue)" }
+    package var debugDescription: String {
+        "Timestream: \(self.code.rawValue)\(self.status.map { " (HTTP \($0))" } ?? ""): \(self.message)"
+    }
+}
+
+/// One record that `WriteRecords` refused.
+package struct RejectedRecord: Sendable, Equatable {
+    /// Index in the request's `Records`; the service may leave it out.
+    package var index: Int?
+    package var reason: String
+    package var existingVersion: Int?
+
+    package init(index: Int?, reason: String, existingVersion: Int? = nil) {
+        self.index = index
+        self.reason = reason
+        self.existingVersion = existingVersion
+    }
+}
