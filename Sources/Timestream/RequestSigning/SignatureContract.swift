@@ -1,5 +1,3 @@
-package import Common
-
 /// A request as SigV4 sees it; both sides build one, so both hash the same text.
 package struct SignableRequest: Sendable {
     package var method: String

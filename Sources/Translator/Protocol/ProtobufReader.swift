@@ -92,6 +92,13 @@ struct ProtobufReader: ~Escapable {
         return lower..<self.position
     }
 
+    /// The range of the value of a known string or message field whose key was just read.
+    @_lifetime(self: copy self)
+    mutating func message(_ field: Field) throws(ProtocolError) -> Range<Int> {
+        guard field.wireType == .lengthDelimited else { throw .malformedProtobuf(offset: self.position, .fieldType) }
+        return try self.lengthDelimited()
+    }
+
     /// Skips the value of a field whose key was just read.
     @_lifetime(self: copy self)
     mutating func skip(_ field: Field) throws(ProtocolError) {

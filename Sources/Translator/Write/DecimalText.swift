@@ -1,0 +1,96 @@
+/// Numbers as the shortest decimal text that reads back to the same bits.
+enum DecimalText {
+    /// Appends a finite double: plain digits for 1e-7 <= |value| < 1e21, an exponent only outside; `-0` keeps its sign.
+    static func append(_ value: Double, to output: inout OutputBuffer) {
+        // Most samples are whole numbers; these need no float-to-text at all.
+        if value == value.rounded(.towardZero), abs(value) < 9_007_199_254_740_992 {
+            if value == 0 && value.sign == .minus { output.append(UInt8(ascii: "-")) }
+            self.append(Int64(value), to: &output)
+            return
+        }
+        // Swift's own text has the shortest digits; only where it puts the point and the exponent differs.
+        var text = value.description
+        text.withUTF8 { unsafe self.layOut($0, to: &output) }
+    }
+
+    static func append(_ value: Int64, to output: inout OutputBuffer) {
+        if value < 0 { output.append(UInt8(ascii: "-")) }
+        var rest = value.magnitude
+        var digits: InlineArray<20, UInt8> = .init(repeating: 0)
+        var index = 20
+        repeat {
+            index -= 1
+            let (quotient, remainder) = rest.quotientAndRemainder(dividingBy: 10)
+            digits[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: remainder)
+            rest = quotient
+        } while rest != 0
+        output.reserve(20 - index)
+        while index < 20 {
+            output.append(digits[index])
+            index += 1
+        }
+    }
+
+    /// Takes `[-]digits[.digits][e±digits]` apart and writes it in our form.
+    private static func layOut(_ text: UnsafeBufferPointer<UInt8>, to output: inout OutputBuffer) {
+        var digits: InlineArray<24, UInt8> = .init(repeating: 0)
+        var digitCount = 0
+        var pointPosition: Int?
+        var exponent = 0
+        var index = 0
+        if unsafe text.first == UInt8(ascii: "-") {
+            output.append(UInt8(ascii: "-"))
+            index = 1
+        }
+        scan: while index < text.count {
+            let byte = unsafe text[index]
+            index += 1
+            switch byte {
+            case UInt8(ascii: "."):
+                pointPosition = digitCount
+            case UInt8(ascii: "e"):
+                let isNegative = unsafe text[index] == UInt8(ascii: "-")
+                if unsafe isNegative || text[index] == UInt8(ascii: "+") { index += 1 }
+                while index < text.count {
+                    exponent = unsafe exponent * 10 + Int(text[index] - UInt8(ascii: "0"))
+                    index += 1
+                }
+                if isNegative { exponent = -exponent }
+                break scan
+            default:
+                digits[digitCount] = byte
+                digitCount += 1
+            }
+        }
+        // value = 0.d1d2d3… × 10^scale, without zeros at either end.
+        var scale = (pointPosition ?? digitCount) + exponent
+        var first = 0
+        while first < digitCount - 1 && digits[first] == UInt8(ascii: "0") {
+            first += 1
+            scale -= 1
+        }
+        while digitCount > first + 1 && digits[digitCount - 1] == UInt8(ascii: "0") { digitCount -= 1 }
+        let count = digitCount - first
+        output.reserve(count + 32)
+        func digit(_ position: Int) -> UInt8 { digits[first + position] }
+
+        if scale > 21 || scale < -6 {
+            output.append(digit(0))
+            if count > 1 {
+                output.append(UInt8(ascii: "."))
+                for position in 1..<count { output.append(digit(position)) }
+            }
+            output.append(UInt8(ascii: "E"))
+            self.append(Int64(scale - 1), to: &output)
+        } else if scale <= 0 {
+            output.append("0.")
+            for _ in 0..<(-scale) { output.append(UInt8(ascii: "0")) }
+            for position in 0..<count { output.append(digit(position)) }
+        } else {
+            for position in 0..<max(count, scale) {
+                if position == scale { output.append(UInt8(ascii: ".")) }
+                output.append(position < count ? digit(position) : UInt8(ascii: "0"))
+            }
+        }
+    }
+}

@@ -1,0 +1,219 @@
+/// The distinct labels of one request, each looked at, checked and written out once.
+///
+/// A scrape repeats the same few hundred labels in thousands of series, so a series becomes a list of small numbers, and
+/// writing a record becomes copying fragments.
+struct LabelTable: ~Copyable {
+    /// Why no series with this label can be stored.
+    enum Fault: UInt8 {
+        case none, emptyName, invalidUTF8, nameTooLong
+    }
+
+    struct Label {
+        /// Where the name and the value stand in the decoded body; for comparing.
+        var nameStart: Int32
+        var nameCount: Int32
+        var valueStart: Int32
+        var valueCount: Int32
+        /// Which label name this is.
+        var name: Int32
+        /// The label's JSON in `fragments`: a dimension object; of `__name__`, the measure name as a JSON string.
+        var fragmentStart: Int32
+        var fragmentCount: Int32
+        /// Bytes that Timestream counts for it: the dimension's name and value, or the measure's name.
+        var storedBytes: Int32
+        /// How many series have it.
+        var uses: Int32 = 0
+        var fault: Fault
+    }
+
+    struct Name {
+        var start: Int32
+        var count: Int32
+        /// How many labels have this name.
+        var values: Int32 = 0
+        /// The last series that had it, to find a name that a series repeats.
+        var lastSeries: Int32 = -1
+        /// Its place when the labels of a series are put in order; see `RecordOrder`.
+        var priority: Int32 = 0
+    }
+
+    /// The name `__name__` is always the first.
+    static let metricName: Int32 = 0
+
+    private(set) var labels: [Label] = []
+    var names: [Name] = []
+    /// JSON of all labels, one after the other.
+    private(set) var fragments: [UInt8] = []
+
+    private var labelSlots: [Int32]
+    private var nameSlots: [Int32]
+    /// Seeds the hashes, so that a sender cannot choose labels that collide.
+    private let seed: UInt64
+
+    init(expectedLabels: Int) {
+        var capacity = 256
+        while capacity < expectedLabels * 2 { capacity *= 2 }
+        self.labelSlots = Array(repeating: -1, count: capacity)
+        self.nameSlots = Array(repeating: -1, count: 64)
+        self.seed = UInt64.random(in: .min ... .max)
+        self.labels.reserveCapacity(capacity / 2)
+        self.fragments.reserveCapacity(capacity * 24)
+    }
+
+    /// The number of the label whose name and value stand at these offsets of the decoded body.
+    mutating func intern(_ name: Range<Int>, _ value: Range<Int>, in bytes: RawSpan) -> Int32 {
+        let hash = Self.hash(bytes, value, seed: Self.hash(bytes, name, seed: self.seed))
+        var slot = Int(truncatingIfNeeded: hash) & (self.labelSlots.count - 1)
+        while true {
+            let candidate = self.labelSlots[slot]
+            if candidate < 0 { break }
+            let label = self.labels[Int(candidate)]
+            if Int(label.valueCount) == value.count, Int(label.nameCount) == name.count,
+                bytes.hasSameBytes(at: Int(label.valueStart), as: value),
+                bytes.hasSameBytes(at: Int(label.nameStart), as: name)
+            {
+                return candidate
+            }
+            slot = (slot + 1) & (self.labelSlots.count - 1)
+        }
+        let number = Int32(self.labels.count)
+        self.labels.append(self.makeLabel(name, value, in: bytes))
+        self.labelSlots[slot] = number
+        if self.labels.count * 2 > self.labelSlots.count { self.growLabels(bytes) }
+        return number
+    }
+
+    mutating func countUse(of label: Int32) {
+        self.labels[Int(label)].uses += 1
+    }
+
+    // MARK: New labels
+
+    private mutating func makeLabel(_ name: Range<Int>, _ value: Range<Int>, in bytes: RawSpan) -> Label {
+        let nameBytes = Self.copy(bytes, name)
+        let valueBytes = Self.copy(bytes, value)
+        let nameNumber = self.internName(name, in: bytes)
+        self.names[Int(nameNumber)].values += 1
+        var label = Label(
+            nameStart: Int32(name.lowerBound),
+            nameCount: Int32(name.count),
+            valueStart: Int32(value.lowerBound),
+            valueCount: Int32(value.count),
+            name: nameNumber,
+            fragmentStart: Int32(self.fragments.count),
+            fragmentCount: 0,
+            storedBytes: 0,
+            fault: .none
+        )
+        if nameBytes.isEmpty {
+            label.fault = .emptyName
+        } else if !Self.isUTF8(nameBytes) || !Self.isUTF8(valueBytes) {
+            label.fault = .invalidUTF8
+        } else if valueBytes.isEmpty {
+            // The same as no label at all; the walk leaves it out.
+        } else if nameNumber == Self.metricName {
+            let measure = ColumnName.measure(forMetric: valueBytes)
+            if measure.count > ColumnName.maximumMeasureNameBytes { label.fault = .nameTooLong }
+            JSONText.append(measure, to: &self.fragments)
+            label.storedBytes = Int32(measure.count)
+        } else {
+            let dimension = ColumnName.dimension(forLabel: nameBytes)
+            if dimension.count > ColumnName.maximumDimensionNameBytes { label.fault = .nameTooLong }
+            JSONText.appendDimension(dimension, valueBytes, to: &self.fragments)
+            label.storedBytes = Int32(dimension.count + valueBytes.count)
+        }
+        label.fragmentCount = Int32(self.fragments.count) - label.fragmentStart
+        return label
+    }
+
+    private mutating func internName(_ range: Range<Int>, in bytes: RawSpan) -> Int32 {
+        if self.names.isEmpty {
+            // `__name__` has no place in the body until a series has it, so it is told by its bytes below.
+            self.names.append(Name(start: -1, count: 8))
+        }
+        if range.count == 8, Self.isMetricName(bytes, range) { return Self.metricName }
+        let hash = Self.hash(bytes, range, seed: self.seed)
+        var slot = Int(truncatingIfNeeded: hash) & (self.nameSlots.count - 1)
+        while true {
+            let candidate = self.nameSlots[slot]
+            if candidate < 0 { break }
+            let name = self.names[Int(candidate)]
+            if Int(name.count) == range.count, bytes.hasSameBytes(at: Int(name.start), as: range) { return candidate }
+            slot = (slot + 1) & (self.nameSlots.count - 1)
+        }
+        let number = Int32(self.names.count)
+        self.names.append(Name(start: Int32(range.lowerBound), count: Int32(range.count)))
+        self.nameSlots[slot] = number
+        if self.names.count * 2 > self.nameSlots.count { self.growNames(bytes) }
+        return number
+    }
+
+    private mutating func growLabels(_ bytes: RawSpan) {
+        self.labelSlots = Array(repeating: -1, count: self.labelSlots.count * 2)
+        for (number, label) in self.labels.enumerated() {
+            let name = Int(label.nameStart)..<Int(label.nameStart + label.nameCount)
+            let value = Int(label.valueStart)..<Int(label.valueStart + label.valueCount)
+            let hash = Self.hash(bytes, value, seed: Self.hash(bytes, name, seed: self.seed))
+            Self.place(Int32(number), hash, in: &self.labelSlots)
+        }
+    }
+
+    private mutating func growNames(_ bytes: RawSpan) {
+        self.nameSlots = Array(repeating: -1, count: self.nameSlots.count * 2)
+        for (number, name) in self.names.enumerated().dropFirst() {
+            let range = Int(name.start)..<Int(name.start + name.count)
+            Self.place(Int32(number), Self.hash(bytes, range, seed: self.seed), in: &self.nameSlots)
+        }
+    }
+
+    private static func place(_ number: Int32, _ hash: UInt64, in slots: inout [Int32]) {
+        var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
+        while slots[slot] >= 0 { slot = (slot + 1) & (slots.count - 1) }
+        slots[slot] = number
+    }
+
+    // MARK: Bytes
+
+    private static func isMetricName(_ bytes: RawSpan, _ range: Range<Int>) -> Bool {
+        precondition(range.lowerBound >= 0 && range.upperBound <= bytes.byteCount && range.count == 8)
+        // "__name__", little endian.
+        return unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: range.lowerBound, as: UInt64.self)
+            == 0x5F5F_656D_616E_5F5F
+    }
+
+    private static func copy(_ bytes: RawSpan, _ range: Range<Int>) -> [UInt8] {
+        unsafe bytes.extracting(range).withUnsafeBytes { unsafe Array($0) }
+    }
+
+    private static func isUTF8(_ bytes: [UInt8]) -> Bool {
+        (try? UTF8Span(validating: bytes.span)) != nil
+    }
+
+    /// A seeded hash: eight bytes at a time, folded by a full-width multiplication.
+    @inline(__always)
+    private static func hash(_ bytes: RawSpan, _ range: Range<Int>, seed: UInt64) -> UInt64 {
+        precondition(range.lowerBound >= 0 && range.upperBound <= bytes.byteCount)
+        var state = seed ^ (UInt64(range.count) &* 0x9E37_79B9_7F4A_7C15)
+        var index = range.lowerBound
+        while index + 8 <= range.upperBound {
+            let word = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
+            state = self.fold(state ^ word)
+            index += 8
+        }
+        if index < range.upperBound {
+            var word: UInt64 = 0
+            while index < range.upperBound {
+                word = word << 8 | UInt64(unsafe bytes.unsafeLoad(fromUncheckedByteOffset: index, as: UInt8.self))
+                index += 1
+            }
+            state = self.fold(state ^ word)
+        }
+        return state
+    }
+
+    @inline(__always)
+    private static func fold(_ value: UInt64) -> UInt64 {
+        let product = (value ^ 0xA076_1D64_78BD_642F).multipliedFullWidth(by: 0xE703_7ED1_A0B4_28DB)
+        return product.high ^ product.low
+    }
+}

@@ -1,0 +1,164 @@
+import Common
+package import TimestreamModel
+
+/// Sends a plan's calls to the store, several at a time, and says what became of every sample.
+package struct RecordWriter: Sendable {
+    /// Calls of one request under way at once.
+    package static let concurrentCalls = 16
+    /// Calls spent on finding the records of one batch that the service calls invalid.
+    private static let extraCalls = 16
+
+    private let store: any TimestreamStore
+
+    package init(store: any TimestreamStore) {
+        self.store = store
+    }
+
+    /// What became of a request's records.
+    package struct Outcome: Sendable {
+        /// Samples that the store has acknowledged.
+        package var stored = 0
+        /// Samples that no retry can store.
+        package var refusals = RefusalSummary()
+        /// Why some samples are not stored although a retry may store them; nil if there are none such.
+        package var failure: TimestreamError?
+        /// Samples that `failure` concerns.
+        package var failed = 0
+
+        package init() {}
+    }
+
+    /// Sends every batch; returns when all calls have ended.
+    ///
+    /// After a failure that a retry may mend no new call is started: the sender will repeat the whole request, and what
+    /// is stored already is accepted again.
+    package func write(_ plan: WritePlan, deadline: ContinuousClock.Instant) async -> Outcome {
+        var outcome = Outcome()
+        outcome.refusals = plan.refusals
+        if plan.batchCount == 1 {
+            Self.merge(await self.writeBatch(0, of: plan, deadline: deadline), into: &outcome)
+            return outcome
+        }
+        await withTaskGroup(of: Outcome.self) { group in
+            var next = 0
+            while next < min(plan.batchCount, Self.concurrentCalls) {
+                let batch = next
+                group.addTask { await self.writeBatch(batch, of: plan, deadline: deadline) }
+                next += 1
+            }
+            while let part = await group.next() {
+                Self.merge(part, into: &outcome)
+                if outcome.failure == nil, next < plan.batchCount {
+                    let batch = next
+                    group.addTask { await self.writeBatch(batch, of: plan, deadline: deadline) }
+                    next += 1
+                }
+            }
+            for batch in next..<max(plan.batchCount, next) { outcome.failed += plan.records(ofBatch: batch).count }
+        }
+        return outcome
+    }
+
+    private static func merge(_ part: Outcome, into outcome: inout Outcome) {
+        outcome.stored += part.stored
+        outcome.failed += part.failed
+        outcome.refusals.add(part.refusals)
+        // An operator's fault tells more than a time-out that came with it.
+        if let failure = part.failure, outcome.failure == nil || failure.isOperatorFault { outcome.failure = failure }
+    }
+
+    private func writeBatch(_ batch: Int, of plan: WritePlan, deadline: ContinuousClock.Instant) async -> Outcome {
+        var outcome = Outcome()
+        // Ranges still to send; the whole batch first.
+        var pending = [plan.records(ofBatch: batch)]
+        var extraCalls = -1
+        while let range = pending.popLast() {
+            guard extraCalls < Self.extraCalls else {
+                outcome.refusals.add(
+                    .invalidForStore,
+                    samples: range.count,
+                    detail: "\(plan.origin(ofRecord: range.lowerBound)) and \(range.count - 1) more: invalid for Timestream"
+                )
+                continue
+            }
+            extraCalls += 1
+            do throws(TimestreamError) {
+                try await self.store.writeRecords(body: plan.body(of: range, ofBatch: batch), deadline: deadline)
+                outcome.stored += range.count
+            } catch {
+                switch error.code {
+                case .rejectedRecords:
+                    self.note(error.rejected, range, plan, &outcome)
+                case .validation where range.count == 1:
+                    outcome.refusals.add(
+                        .invalidForStore,
+                        samples: 1,
+                        detail: "\(plan.origin(ofRecord: range.lowerBound)): invalid for Timestream"
+                    )
+                case .validation:
+                    pending += Self.narrowed(range, error.message)
+                default:
+                    outcome.failure = error
+                    outcome.failed += range.count + pending.reduce(0) { $0 + $1.count }
+                    return outcome
+                }
+            }
+        }
+        return outcome
+    }
+
+    /// The records listed are lost, the others are stored.
+    private func note(
+        _ rejected: [RejectedRecord],
+        _ range: Range<Int>,
+        _ plan: WritePlan,
+        _ outcome: inout Outcome
+    ) {
+        var lost = Set<Int>()
+        for record in rejected {
+            if let index = record.index, index >= 0, index < range.count {
+                guard lost.insert(index).inserted else { continue }
+                outcome.refusals.add(
+                    .rejectedByStore,
+                    samples: 1,
+                    detail: "\(plan.origin(ofRecord: range.lowerBound + index)): \(record.reason)"
+                )
+            } else {
+                outcome.refusals.add(.rejectedByStore, samples: 1, detail: record.reason)
+            }
+        }
+        // An answer that lists nothing tells nothing about what is stored.
+        if rejected.isEmpty {
+            outcome.failure = TimestreamError(.malformedResponse, message: "RejectedRecordsException without a list")
+            outcome.failed += range.count
+        } else {
+            outcome.stored += max(0, range.count - rejected.count)
+        }
+    }
+
+    /// The parts to try after the service called a range invalid: the record that its text names apart from the
+    /// others, else two halves. What is tried first comes last.
+    private static func narrowed(_ range: Range<Int>, _ message: String) -> [Range<Int>] {
+        if let member = self.namedRecord(in: message), member >= 1, member <= range.count {
+            let bad = range.lowerBound + member - 1
+            return [range.lowerBound..<bad, bad + 1..<range.upperBound, bad..<bad + 1].filter { !$0.isEmpty }
+        }
+        let middle = range.lowerBound + range.count / 2
+        return [middle..<range.upperBound, range.lowerBound..<middle]
+    }
+
+    /// The number in `records.7.member`, counted from one.
+    static func namedRecord(in message: String) -> Int? {
+        let bytes = Array(message.utf8)
+        let marker = Array("records.".utf8)
+        guard bytes.count > marker.count else { return nil }
+        for start in 0..<bytes.count - marker.count where bytes[start..<start + marker.count].elementsEqual(marker) {
+            let digits = bytes[(start + marker.count)...].prefix { (0x30...0x39).contains($0) }
+            let rest = bytes[digits.endIndex...]
+            if !digits.isEmpty, digits.count < 5, rest.starts(with: ".member".utf8) {
+                return digits.reduce(0) { $0 * 10 + Int($1 - 0x30) }
+            }
+        }
+        return nil
+    }
+}

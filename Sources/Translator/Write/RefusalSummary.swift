@@ -1,0 +1,70 @@
+/// Why samples of a request are not stored although the request could be read: counts by reason, and the first few in words.
+package struct RefusalSummary: Sendable, Equatable {
+    /// A closed set: also the metric label `reason`.
+    package enum Reason: String, Sendable, CaseIterable {
+        case missingMetricName = "missing_metric_name"
+        case emptyLabelName = "empty_label_name"
+        case duplicateLabelName = "duplicate_label_name"
+        case invalidUTF8 = "invalid_utf8"
+        case tooManyLabels = "too_many_labels"
+        case nameTooLong = "name_too_long"
+        case recordTooLarge = "record_too_large"
+        case timestampOutOfRange = "timestamp_out_of_range"
+        case conflictingSample = "conflicting_sample"
+        case nativeHistogram = "native_histogram"
+        /// Rejected by Timestream (419).
+        case rejectedByStore = "rejected_by_store"
+        /// Refused by Timestream as invalid, alone (400).
+        case invalidForStore = "invalid_for_store"
+    }
+
+    /// How many are told in words.
+    package static let maximumDetails = 3
+    private static let maximumDetailBytes = 160
+
+    package private(set) var samplesByReason: [Reason: Int] = [:]
+    package private(set) var details: [String] = []
+
+    package init() {}
+
+    package var samples: Int { self.samplesByReason.values.reduce(0, +) }
+    package var isEmpty: Bool { self.samplesByReason.isEmpty }
+    /// Whether the next refusal will be told in words.
+    var wantsDetail: Bool { self.details.count < Self.maximumDetails }
+
+    /// Notes `samples` lost samples; the words are made only for the first few.
+    package mutating func add(_ reason: Reason, samples: Int, detail: @autoclosure () -> String) {
+        self.samplesByReason[reason, default: 0] += samples
+        if self.wantsDetail {
+            self.details.append(Self.oneLine(detail()))
+        }
+    }
+
+    /// Takes over what another part of the same request lost.
+    package mutating func add(_ other: RefusalSummary) {
+        self.samplesByReason.merge(other.samplesByReason, uniquingKeysWith: +)
+        self.details += other.details.prefix(Self.maximumDetails - min(self.details.count, Self.maximumDetails))
+    }
+
+    /// One line for the sender: counts by reason, then the first few in words.
+    package var description: String {
+        let counts = self.samplesByReason.sorted { $0.key.rawValue < $1.key.rawValue }
+            .map { "\($0.key.rawValue)=\($0.value)" }
+            .joined(separator: " ")
+        return "\(counts); \(self.details.joined(separator: "; "))"
+    }
+
+    /// Text of a sender, cut and without control characters, so that it cannot break a line or a log.
+    package static func oneLine(_ text: String) -> String {
+        var result = ""
+        for scalar in text.unicodeScalars {
+            guard result.utf8.count < Self.maximumDetailBytes else { return result + "…" }
+            if scalar.value < 0x20 || scalar.value == 0x7F {
+                result += " "
+            } else {
+                result.unicodeScalars.append(scalar)
+            }
+        }
+        return result
+    }
+}

@@ -1,0 +1,42 @@
+package import TimestreamModel
+
+/// How a tenant's samples become records.
+package struct WriteOptions: Sendable {
+    package var table: TableName
+    /// NaN, stale markers and infinities: stored as records of their own, or dropped and counted.
+    package var dropsSpecialValues: Bool
+    /// A name that Timestream cannot hold: dropped and counted, or refused with 400.
+    package var dropsLongNames: Bool
+    package var maxLabelsPerSeries: Int
+
+    package init(table: TableName, dropsSpecialValues: Bool, dropsLongNames: Bool, maxLabelsPerSeries: Int) {
+        self.table = table
+        self.dropsSpecialValues = dropsSpecialValues
+        self.dropsLongNames = dropsLongNames
+        self.maxLabelsPerSeries = maxLabelsPerSeries
+    }
+
+    /// Records a `WriteRecords` call takes (developer guide, "Quotas").
+    package static let maximumRecords = 100
+    /// What a record's names and label values may take of its 2 KB, beside time, value and our own dimension.
+    package static let maximumLabelBytes = 2048 - 8 - 8 - 64
+    /// Writes reach from 1970-01-01 to 2262-04-11 (developer guide, "Supported data types").
+    package static let timestampsMilliseconds: ClosedRange<Int64> = 0...9_223_372_036_854
+}
+
+/// What a request holds, stored or not.
+package struct WriteCounts: Sendable, Equatable {
+    package var series = 0
+    package var samples = 0
+    package var exemplars = 0
+    package var histograms = 0
+    package var metadata = 0
+    /// Left out by the tenant's `special_values: drop`.
+    package var droppedSpecialValues = 0
+    /// Left out by the tenant's `long_names: drop`.
+    package var droppedLongNames = 0
+    /// The same sample twice in the request: stored once.
+    package var repeatedSamples = 0
+
+    package init() {}
+}

@@ -1,0 +1,160 @@
+package import Common
+
+extension WritePlan {
+    /// The body of one call, with all records of the batch.
+    package func body(ofBatch batch: Int) -> FrozenBytes {
+        let batch = self.batches[batch]
+        return self.body(of: batch.records, isSpecial: batch.isSpecial)
+    }
+
+    /// The body of a call with only some records of a batch, to find those that the service refuses.
+    package func body(of records: Range<Int>, ofBatch batch: Int) -> FrozenBytes {
+        precondition(self.batches[batch].records.lowerBound <= records.lowerBound)
+        precondition(self.batches[batch].records.upperBound >= records.upperBound)
+        return self.body(of: records, isSpecial: self.batches[batch].isSpecial)
+    }
+
+    /// What all records of a call have in common; the rest stands in each record.
+    private struct Shared {
+        /// Labels of every record, in the order that all label sets have.
+        var labels: [Int32] = []
+        var metric: Int32?
+        var timestamp: Int64?
+    }
+
+    /// Writes a `WriteRecords` body. What is left to the service's defaults: `MeasureValueType` DOUBLE, `TimeUnit`
+    /// MILLISECONDS, `Version` 1.
+    private func body(of range: Range<Int>, isSpecial: Bool) -> FrozenBytes {
+        let shared = self.shared(of: range)
+        var output = OutputBuffer(capacity: self.table.count + 512 + range.count * 256)
+        output.append(self.table)
+        self.appendCommonAttributes(shared, isSpecial: isSpecial, to: &output)
+        output.append(#""Records":["#)
+        for number in range {
+            self.appendRecord(self.records[number], shared, isSpecial: isSpecial, to: &output)
+        }
+        output.removeLast(ifEqualTo: UInt8(ascii: ","))
+        output.append("]}")
+        return output.freeze()
+    }
+
+    private func shared(of range: Range<Int>) -> Shared {
+        var shared = Shared()
+        guard let firstNumber = range.first else { return shared }
+        let first = self.records[firstNumber]
+        let firstSeries = self.series[Int(first.series)]
+        var labels = Array(self.labelSet(of: firstSeries))
+        var hasOneMetric = true
+        var hasOneTime = true
+        var previous: Int32 = first.series
+        for number in range.dropFirst() {
+            let record = self.records[number]
+            hasOneTime = hasOneTime && record.timestamp == first.timestamp
+            guard record.series != previous else { continue }
+            previous = record.series
+            let series = self.series[Int(record.series)]
+            hasOneMetric = hasOneMetric && series.metric == firstSeries.metric
+            let set = self.labelSet(of: series)
+            // Sets are in one order, and neighbours share their beginning: nearly all found at the same place.
+            var place = set.startIndex
+            labels.removeAll { label in
+                if place < set.endIndex, set[place] == label {
+                    place += 1
+                    return false
+                }
+                guard let found = set.firstIndex(of: label) else { return true }
+                place = found + 1
+                return false
+            }
+        }
+        shared.labels = labels
+        shared.metric = hasOneMetric ? firstSeries.metric : nil
+        shared.timestamp = hasOneTime ? first.timestamp : nil
+        return shared
+    }
+
+    private func labelSet(of series: WriteRequestWalk.Series) -> ArraySlice<Int32> {
+        self.labelSets[Int(series.setStart)..<Int(series.setStart + series.setCount)]
+    }
+
+    private func appendCommonAttributes(_ shared: Shared, isSpecial: Bool, to output: inout OutputBuffer) {
+        output.append(#""CommonAttributes":{"#)
+        if !shared.labels.isEmpty || (isSpecial && shared.metric != nil) {
+            output.append(#""Dimensions":["#)
+            for label in shared.labels { self.appendFragment(label, to: &output) }
+            if isSpecial, let metric = shared.metric { self.appendMetricDimension(metric, to: &output) }
+            output.removeLast(ifEqualTo: UInt8(ascii: ","))
+            output.append("],")
+        }
+        if isSpecial {
+            output.append(#""MeasureName":"promx_special","MeasureValueType":"BIGINT","#)
+        } else if let metric = shared.metric {
+            output.append(#""MeasureName":"#)
+            self.appendFragment(metric, to: &output)
+        }
+        if let timestamp = shared.timestamp { self.appendTime(timestamp, to: &output) }
+        output.removeLast(ifEqualTo: UInt8(ascii: ","))
+        output.append("},")
+    }
+
+    private func appendRecord(_ record: Record, _ shared: Shared, isSpecial: Bool, to output: inout OutputBuffer) {
+        let series = self.series[Int(record.series)]
+        output.append("{")
+        let ownLabels = Int(series.setCount) - shared.labels.count
+        let needsMetricDimension = isSpecial && shared.metric == nil
+        // Ordinary series without labels get the dimension that Timestream demands; a special one has its metric's.
+        let needsPlaceholder = series.setCount == 0 && !isSpecial
+        if ownLabels > 0 || needsMetricDimension || needsPlaceholder {
+            output.append(#""Dimensions":["#)
+            if ownLabels > 0 {
+                var next = 0
+                for label in self.labelSet(of: series) {
+                    if next < shared.labels.count, shared.labels[next] == label {
+                        next += 1
+                    } else {
+                        self.appendFragment(label, to: &output)
+                    }
+                }
+            }
+            if needsMetricDimension { self.appendMetricDimension(series.metric, to: &output) }
+            if needsPlaceholder { output.append(#"{"Name":"promx_empty","Value":"1"}"#) }
+            output.removeLast(ifEqualTo: UInt8(ascii: ","))
+            output.append("],")
+        }
+        if !isSpecial, shared.metric == nil {
+            output.append(#""MeasureName":"#)
+            self.appendFragment(series.metric, to: &output)
+        }
+        output.append(#""MeasureValue":""#)
+        if isSpecial {
+            DecimalText.append(Int64(bitPattern: record.bits), to: &output)
+        } else {
+            DecimalText.append(Double(bitPattern: record.bits), to: &output)
+        }
+        output.append("\",")
+        if shared.timestamp == nil { self.appendTime(record.timestamp, to: &output) }
+        output.removeLast(ifEqualTo: UInt8(ascii: ","))
+        output.append("},")
+    }
+
+    private func appendTime(_ timestamp: Int64, to output: inout OutputBuffer) {
+        output.append(#""Time":""#)
+        DecimalText.append(timestamp, to: &output)
+        output.append("\",")
+    }
+
+    /// A label's JSON and a comma.
+    private func appendFragment(_ label: Int32, to output: inout OutputBuffer) {
+        let label = self.labels[Int(label)]
+        output.append(self.fragments, Int(label.fragmentStart)..<Int(label.fragmentStart + label.fragmentCount))
+        output.append(UInt8(ascii: ","))
+    }
+
+    /// The dimension that holds the metric name of a special value.
+    private func appendMetricDimension(_ metric: Int32, to output: inout OutputBuffer) {
+        let label = self.labels[Int(metric)]
+        output.append(#"{"Name":"promx_metric","Value":"#)
+        output.append(self.fragments, Int(label.fragmentStart)..<Int(label.fragmentStart + label.fragmentCount))
+        output.append("},")
+    }
+}
