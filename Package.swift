@@ -132,13 +132,25 @@ let package = Package(
         systemLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
 
-        tests(of: "RequestHandling", in: "Gateway", ["TenantAccess", "TenantConfiguration", "Common", httpTypes, logging]),
+        tests(
+            of: "RequestHandling",
+            in: "Gateway",
+            ["TenantAccess", "TenantConfiguration", "Common", httpTypes, logging]
+        ),
         tests(of: "TenantAccess", in: "Gateway", ["TenantConfiguration", "Common", httpTypes]),
         tests(of: "TenantConfiguration", in: "Gateway", ["Common"]),
         tests(of: "Translator", in: "", ["RegularExpressions", "TimestreamModel", "Common"]),
         tests(of: "RegularExpressions", in: ""),
-        tests(of: "TimestreamService", in: "Timestream", ["TimestreamModel", "RequestSigning", "UpstreamHTTP", "Common"]),
-        tests(of: "TimestreamLocal", in: "Timestream", ["TimestreamModel", "RequestSigning", "Common", httpTypes, logging]),
+        tests(
+            of: "TimestreamService",
+            in: "Timestream",
+            ["TimestreamModel", "RequestSigning", "UpstreamHTTP", "Common"]
+        ),
+        tests(
+            of: "TimestreamLocal",
+            in: "Timestream",
+            ["TimestreamModel", "RequestSigning", "Common", httpTypes, logging]
+        ),
         tests(of: "RequestSigning", in: "Timestream", ["Common"]),
         tests(of: "TimestreamModel", in: "Timestream", ["Common"]),
         tests(
@@ -151,3 +163,17 @@ let package = Package(
         tests(of: "Common", in: "", [logging, httpTypes]),
     ]
 )
+
+// The benchmarks use the product's own modules, so they cannot be a package of their own; other builds leave them out.
+if Context.environment["GATEWAY_BENCHMARKS"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "GatewayBenchmarks",
+            dependencies: [
+                "Translator", "TimestreamModel", "HTTPServing", "Common", httpTypes, logging, nioPosix,
+            ],
+            path: "Benchmarks/GatewayBenchmarks",
+            swiftSettings: strict
+        )
+    )
+}

@@ -45,12 +45,13 @@ package final class MetricRegistry: Sendable {
     ) -> Series {
         let key = labels.map { "\($0.0)=\"\(Self.escape($0.1))\"" }.joined(separator: ",")
         return self.families.withLock { families in
-            var family = families[name] ?? Family(kind: kind, help: help)
-            precondition(family.kind == kind, "metric \(name) is registered as two kinds")
-            if let existing = family.series[key] as? Series { return existing }
+            if let family = families[name] {
+                precondition(family.kind == kind, "metric \(name) is registered as two kinds")
+                if let existing = family.series[key] as? Series { return existing }
+            }
             let series = make()
-            family.series[key] = series
-            families[name] = family
+            // In place: a copy of the family would copy all its series for each new one.
+            families[name, default: Family(kind: kind, help: help)].series[key] = series
             return series
         }
     }

@@ -25,7 +25,9 @@ package enum ColumnName {
 
     /// Whether a label's name can be a dimension's name as it is.
     package static func isPlainDimension(_ name: some BidirectionalCollection<UInt8>) -> Bool {
-        guard let first = name.first, let last = name.last, Self.isLetter(first), last != underscore else { return false }
+        guard let first = name.first, let last = name.last, Self.isLetter(first), last != underscore else {
+            return false
+        }
         for byte in name where !Self.isLetter(byte) && !Self.isDigit(byte) && byte != underscore { return false }
         return !Self.isReserved(name)
     }

@@ -7,7 +7,9 @@ struct ProtobufReader: ~Escapable {
     private(set) var position: Int
     private let end: Int
 
-    enum WireType: UInt8 { case varint = 0, fixed64 = 1, lengthDelimited = 2, startGroup = 3, endGroup = 4, fixed32 = 5 }
+    enum WireType: UInt8 {
+        case varint = 0, fixed64 = 1, lengthDelimited = 2, startGroup = 3, endGroup = 4, fixed32 = 5
+    }
 
     struct Field {
         var number: Int

@@ -8,7 +8,11 @@ package enum SnappyBlock {
         if Self.isFramed(block) { throw .malformedSnappy(framed: true) }
         var size = 0
         let status = unsafe block.withUnsafeBytes { bytes in
-            unsafe snappy_uncompressed_length(bytes.baseAddress?.assumingMemoryBound(to: CChar.self), bytes.count, &size)
+            unsafe snappy_uncompressed_length(
+                bytes.baseAddress?.assumingMemoryBound(to: CChar.self),
+                bytes.count,
+                &size
+            )
         }
         guard status == SNAPPY_OK else { throw .malformedSnappy(framed: false) }
         guard size >= 0, size <= limitBytes else { throw .decodedTooLarge(declared: size, limitBytes: limitBytes) }

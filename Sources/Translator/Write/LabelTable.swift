@@ -16,6 +16,8 @@ struct LabelTable: ~Copyable {
         var valueCount: Int32
         /// Which label name this is.
         var name: Int32
+        /// Which of the values of that name this is, from 1 on.
+        var ordinal: Int32
         /// The label's JSON in `fragments`: a dimension object; of `__name__`, the measure name as a JSON string.
         var fragmentStart: Int32
         var fragmentCount: Int32
@@ -100,6 +102,7 @@ struct LabelTable: ~Copyable {
             valueStart: Int32(value.lowerBound),
             valueCount: Int32(value.count),
             name: nameNumber,
+            ordinal: self.names[Int(nameNumber)].values,
             fragmentStart: Int32(self.fragments.count),
             fragmentCount: 0,
             storedBytes: 0,

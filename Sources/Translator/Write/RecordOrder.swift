@@ -77,16 +77,22 @@ enum RecordOrder {
             return Int(one.metric) - Int(other.metric)
         }
 
-        // Numbers of equal series become the same, so that only series are compared at length, not samples.
-        let order = series.indices.map(Int32.init).sorted { left, right in
-            let difference = compare(left, right)
-            return difference != 0 ? difference < 0 : left < right
+        // Numbers of equal series become the same, so that only series are compared at length, not samples; and series
+        // by a number first that says the same wherever it differs.
+        let keys = self.sortKeys(walk)
+        let order = zip(keys.values, series.indices).map { (key: $0, number: Int32($1)) }.sorted { left, right in
+            if left.key != right.key { return left.key < right.key }
+            let difference = keys.isExact ? 0 : compare(left.number, right.number)
+            return difference != 0 ? difference < 0 : left.number < right.number
         }
         var rank = [Int32](repeating: 0, count: series.count)
         var last: Int32 = -1
-        for (index, number) in order.enumerated() {
-            if index == 0 || compare(order[index - 1], number) != 0 { last += 1 }
-            rank[Int(number)] = last
+        for (index, entry) in order.enumerated() {
+            let isNew =
+                index == 0 || order[index - 1].key != entry.key
+                || (!keys.isExact && compare(order[index - 1].number, entry.number) != 0)
+            if isNew { last += 1 }
+            rank[Int(entry.number)] = last
         }
         let sorted = records.indices.map(Int32.init).sorted { left, right in
             let one = records[Int(left)]
@@ -120,5 +126,37 @@ enum RecordOrder {
             }
         }
         return unique
+    }
+
+    /// A number for each series that orders them as their label sets do: the ordinals of its values, the name of the
+    /// highest priority in the highest bits, as far as 64 bits reach.
+    ///
+    /// - Returns: `isExact` if all names have found room, so that equal numbers mean equal series.
+    private static func sortKeys(_ walk: borrowing WriteRequestWalk) -> (values: [UInt64], isExact: Bool) {
+        let names = walk.table.names
+        let labels = walk.table.labels
+        var shifts = [Int32](repeating: -1, count: names.count)
+        var room = 64
+        for name in names.indices.sorted(by: { names[$0].priority < names[$1].priority }) {
+            let width = Int.bitWidth - Int(names[name].values).leadingZeroBitCount
+            guard width <= room else { break }
+            room -= width
+            shifts[name] = Int32(room)
+        }
+        let isExact = !shifts.contains(-1)
+        let sets = walk.labelSets
+        let values = walk.series.map { series in
+            var key: UInt64 = 0
+            for index in Int(series.setStart)..<Int(series.setStart + series.setCount) {
+                let label = labels[Int(sets[index])]
+                let shift = shifts[Int(label.name)]
+                if shift >= 0 { key |= UInt64(label.ordinal) << UInt64(shift) }
+            }
+            let metric = labels[Int(series.metric)]
+            let shift = shifts[Int(metric.name)]
+            if shift >= 0 { key |= UInt64(metric.ordinal) << UInt64(shift) }
+            return key
+        }
+        return (values, isExact)
     }
 }

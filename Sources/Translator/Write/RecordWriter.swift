@@ -77,7 +77,8 @@ package struct RecordWriter: Sendable {
                 outcome.refusals.add(
                     .invalidForStore,
                     samples: range.count,
-                    detail: "\(plan.origin(ofRecord: range.lowerBound)) and \(range.count - 1) more: invalid for Timestream"
+                    detail:
+                        "\(plan.origin(ofRecord: range.lowerBound)) and \(range.count - 1) more: invalid for Timestream"
                 )
                 continue
             }

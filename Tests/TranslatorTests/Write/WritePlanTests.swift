@@ -121,7 +121,9 @@ struct WritePlanTests {
 
     @Test("NaN, stale markers and infinities become records of their bit pattern, in calls of their own")
     func specials() throws {
-        let patterns: [UInt64] = [0x7FF0_0000_0000_0002, 0x7FF8_0000_0000_0001, 0x7FF0_0000_0000_0000, 0xFFF0_0000_0000_0000]
+        let patterns: [UInt64] = [
+            0x7FF0_0000_0000_0002, 0x7FF8_0000_0000_0001, 0x7FF0_0000_0000_0000, 0xFFF0_0000_0000_0000,
+        ]
         var request = WriteRequestBuilder()
         request.series([("__name__", "up"), ("job", "a")], [(1, 1)])
         for (index, bits) in patterns.enumerated() {
@@ -175,7 +177,10 @@ struct WritePlanTests {
         #expect(try stored(plan).allSatisfy { $0.measure == "good" })
     }
 
-    @Test("invalid UTF-8 in a name or a value refuses the series", arguments: [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80]])
+    @Test(
+        "invalid UTF-8 in a name or a value refuses the series",
+        arguments: [[0xFF], [0xC0, 0x80], [0xED, 0xA0, 0x80]]
+    )
     func invalidUTF8(bad: [UInt8]) throws {
         var request = WriteRequestBuilder()
         request.series(labels: [(Array("__name__".utf8), Array("m".utf8)), (Array("a".utf8), bad)], samples: [(0, 1)])
