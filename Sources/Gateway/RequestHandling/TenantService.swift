@@ -1,0 +1,124 @@
+package import Common
+package import TenantConfiguration
+package import TimestreamModel
+package import Translator
+
+/// One tenant, ready to serve: its settings, its way to its table, and its metrics.
+package final class TenantService: Sendable {
+    package let settings: TenantSettings
+    package let store: any TimestreamStore
+    let writer: RecordWriter
+    let reader: TableReader
+    let writeOptions: WriteOptions
+    let metrics: TenantMetrics
+    let faults: FaultLog
+
+    package init(settings: TenantSettings, store: any TimestreamStore, metrics: MetricRegistry) {
+        let table = TableName(database: settings.database, table: settings.table)
+        self.settings = settings
+        self.store = store
+        self.writer = RecordWriter(store: store)
+        self.reader = TableReader(table: table)
+        self.writeOptions = WriteOptions(
+            table: table,
+            dropsSpecialValues: settings.mapping.specialValues == .drop,
+            dropsLongNames: settings.mapping.longNames == .drop,
+            maxLabelsPerSeries: settings.limits.maxLabelsPerSeries
+        )
+        self.metrics = TenantMetrics(tenant: settings.id, registry: metrics)
+        self.faults = FaultLog()
+    }
+}
+
+/// A tenant's counters, all there at zero from the start.
+final class TenantMetrics: Sendable {
+    /// Why samples were left out by our own policy.
+    enum Drop: String, CaseIterable { case specialValue = "special_value", longName = "long_name" }
+
+    // The reference connector's names, so that its dashboards keep working.
+    let receivedSamples: MetricCounter
+    let ignoredSamples: MetricCounter
+    let writeRequests: MetricCounter
+    let readRequests: MetricCounter
+    let writeDuration: MetricHistogram
+    let readDuration: MetricHistogram
+    // Ours.
+    let storedSamples: MetricCounter
+    let failedSamples: MetricCounter
+    let readSamples: MetricCounter
+    let metadata: MetricCounter
+    let exemplars: MetricCounter
+    let histograms: MetricCounter
+    private let rejectedSamples: [RefusalSummary.Reason: MetricCounter]
+    private let droppedSamples: [Drop: MetricCounter]
+
+    init(tenant: String, registry: MetricRegistry) {
+        let label = [("tenant", tenant)]
+        func counter(_ name: String, _ help: String) -> MetricCounter {
+            registry.counter(name, help: help, labels: label)
+        }
+        self.receivedSamples = counter(
+            "timestream_connector_received_samples_total",
+            "Samples in remote write requests that could be read."
+        )
+        self.ignoredSamples = counter(
+            "timestream_connector_ignored_samples_total",
+            "Samples that were refused or left out."
+        )
+        self.writeRequests = counter("timestream_connector_write_requests_total", "Remote write requests admitted.")
+        self.readRequests = counter("timestream_connector_read_requests_total", "Remote read requests admitted.")
+        self.writeDuration = registry.histogram(
+            "timestream_connector_write_duration_seconds",
+            help: "Time from a write request's admission to its answer.",
+            labels: label
+        )
+        self.readDuration = registry.histogram(
+            "timestream_connector_read_duration_seconds",
+            help: "Time from a read request's admission to its answer.",
+            labels: label
+        )
+        self.storedSamples = counter("gateway_samples_stored_total", "Samples that Timestream has acknowledged.")
+        self.failedSamples = counter(
+            "gateway_samples_failed_total",
+            "Samples answered with 5xx: the sender keeps and repeats them."
+        )
+        self.readSamples = counter("gateway_samples_read_total", "Samples in remote read answers.")
+        self.metadata = counter("gateway_metadata_received_total", "Metric metadata entries received; not stored.")
+        self.exemplars = counter("gateway_exemplars_received_total", "Exemplars received; not stored.")
+        self.histograms = counter("gateway_histograms_received_total", "Native histograms received; refused.")
+        self.rejectedSamples = Dictionary(
+            uniqueKeysWithValues: RefusalSummary.Reason.allCases.map { reason in
+                let labels = label + [("reason", reason.rawValue)]
+                let help = "Samples refused for good, by reason."
+                return (reason, registry.counter("gateway_samples_rejected_total", help: help, labels: labels))
+            }
+        )
+        self.droppedSamples = Dictionary(
+            uniqueKeysWithValues: Drop.allCases.map { reason in
+                let labels = label + [("reason", reason.rawValue)]
+                let help = "Samples left out by the tenant's mapping options."
+                return (reason, registry.counter("gateway_samples_dropped_total", help: help, labels: labels))
+            }
+        )
+    }
+
+    func note(_ counts: WriteCounts) {
+        self.receivedSamples.increment(by: counts.samples)
+        self.metadata.increment(by: counts.metadata)
+        self.exemplars.increment(by: counts.exemplars)
+        self.histograms.increment(by: counts.histograms)
+        self.droppedSamples[.specialValue]?.increment(by: counts.droppedSpecialValues)
+        self.droppedSamples[.longName]?.increment(by: counts.droppedLongNames)
+        self.ignoredSamples.increment(by: counts.droppedSpecialValues + counts.droppedLongNames)
+    }
+
+    func note(_ outcome: RecordWriter.Outcome, repeated: Int) {
+        // A repeated sample is stored once and acknowledged each time.
+        self.storedSamples.increment(by: outcome.stored + (outcome.failure == nil ? repeated : 0))
+        self.failedSamples.increment(by: outcome.failed)
+        for (reason, samples) in outcome.refusals.samplesByReason {
+            self.rejectedSamples[reason]?.increment(by: samples)
+        }
+        self.ignoredSamples.increment(by: outcome.refusals.samples)
+    }
+}

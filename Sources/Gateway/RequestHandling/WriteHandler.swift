@@ -1,0 +1,97 @@
+import Common
+import HTTPTypes
+import Logging
+import TimestreamModel
+import Translator
+
+/// Answers an admitted remote write request whose body has arrived.
+///
+/// The answer follows one rule: while any sample could still be stored by a retry it is 5xx, and 4xx only when every
+/// sample that is not stored is refused for good (docs/answers.md).
+struct WriteHandler: Sendable {
+    /// Bodies of more decoded bytes are translated off the event loop, so that other connections are not held up.
+    static let inlineBytes = 1 << 20
+
+    let tenant: TenantService
+    let requestID: String
+    let logger: Logger
+
+    /// Decodes a body and plans its calls.
+    ///
+    /// - Parameter declaredBytes: the decoded size that the body declares.
+    func plan(_ body: [UInt8], declaredBytes: Int) async throws(ProtocolError) -> WritePlan {
+        if declaredBytes <= Self.inlineBytes { return try self.translate(body) }
+        return try await self.translateElsewhere(body)
+    }
+
+    @concurrent
+    private func translateElsewhere(_ body: [UInt8]) async throws(ProtocolError) -> WritePlan {
+        try self.translate(body)
+    }
+
+    private func translate(_ body: [UInt8]) throws(ProtocolError) -> WritePlan {
+        let decoded = try SnappyBlock.decode(body, limitBytes: self.tenant.settings.limits.maxDecodedBytes)
+        return try WritePlan.plan(decoded, options: self.tenant.writeOptions)
+    }
+
+    /// Sends the plan's calls and answers.
+    func send(_ plan: WritePlan, deadline: ContinuousClock.Instant) async -> OutgoingResponse {
+        self.tenant.metrics.note(plan.counts)
+        let outcome = await self.tenant.writer.write(plan, deadline: deadline)
+        self.tenant.metrics.note(outcome, repeated: plan.counts.repeatedSamples)
+        return self.answer(outcome, plan.counts)
+    }
+
+    private func answer(_ outcome: RecordWriter.Outcome, _ counts: WriteCounts) -> OutgoingResponse {
+        if let failure = outcome.failure {
+            if failure.code != .cancelled {
+                self.tenant.faults.note(
+                    failure,
+                    tenant: self.tenant.settings.id,
+                    requestID: self.requestID,
+                    logger: self.logger
+                )
+            }
+            let message =
+                "\(StoreFailure.words(failure)); \(outcome.stored) of \(counts.samples) samples stored, repeat the request"
+            return StoreFailure.answer(
+                .serviceUnavailable,
+                failure,
+                AnswerLine.make(message, tenant: self.tenant.settings.id, requestID: self.requestID)
+            )
+        }
+        guard outcome.refusals.isEmpty else {
+            let stored = outcome.stored + counts.repeatedSamples
+            let message = "stored \(stored) of \(counts.samples) samples; refused: \(outcome.refusals.description)"
+            return .text(
+                .badRequest,
+                AnswerLine.make(message, tenant: self.tenant.settings.id, requestID: self.requestID)
+            )
+        }
+        return OutgoingResponse(status: .noContent)
+    }
+}
+
+/// How the store's failures are told.
+enum StoreFailure {
+    /// In words a sender may see: neither the statement nor the service's own text.
+    static func words(_ error: TimestreamError) -> String {
+        switch error.code {
+        case .throttling: "Timestream throttles this table"
+        case .timedOut: "Timestream did not answer within the request's deadline"
+        case .network: "Timestream cannot be reached"
+        case .accessDenied, .signature:
+            "Timestream refuses the credentials configured for this tenant; its operator must mend them"
+        case .resourceNotFound:
+            "the database or table configured for this tenant does not exist; its operator must mend it"
+        case .serviceQuotaExceeded: "a Timestream quota is used up; its operator must mend it"
+        case .cancelled: "the request was given up"
+        default: "Timestream failed (\(error.code.rawValue))"
+        }
+    }
+
+    /// An answer with `Retry-After`: soon for what passes by itself, later for what a person has to mend.
+    static func answer(_ status: HTTPResponse.Status, _ error: TimestreamError, _ line: String) -> OutgoingResponse {
+        .text(status, line, headerFields: [.retryAfter: error.isOperatorFault ? "30" : "5"])
+    }
+}

@@ -1,0 +1,210 @@
+package import Common
+package import HTTPTypes
+package import TenantConfiguration
+
+/// Decides on the request head whose request it is and whether it may go on: resolve, prove, admit, in this order.
+///
+/// One per configuration; immutable but for gates, cache and budget, which a reload hands on.
+package final class AccessControl: Sendable {
+    private let resolver: TenantResolver
+    private let tenants: [String: ConfiguredTenant]
+    /// The hash that checks for unknown tenants spend their time on; `nil` if no tenant has passwords.
+    private let decoyHash: Secret?
+    private let verifier: PasswordVerifier
+    private let withoutTenant: TenantMetrics
+    private let clock: AccessClock
+    /// The budget for bodies, shared by all tenants.
+    package let bytesInFlight: BytesInFlight
+
+    /// - Parameters:
+    ///   - configuration: checked already; what needs OpenSSL or libcrypt is checked here.
+    ///   - previous: what is replaced by this one. Rate limits, running requests, remembered passwords and reserved
+    ///     bytes go over to this one.
+    /// - Throws: every CA file that cannot be read, every hash that libcrypt does not know, a header that is none, a
+    ///   default tenant that does not exist. `previous` is unchanged then.
+    package convenience init(
+        configuration: GatewayConfiguration,
+        metrics: MetricRegistry,
+        clock: AccessClock = .system,
+        previous: AccessControl? = nil
+    ) throws(ConfigurationProblems) {
+        try self.init(
+            configuration: configuration,
+            metrics: metrics,
+            clock: clock,
+            previous: previous,
+            verifier: previous?.verifier ?? PasswordVerifier(registry: metrics, clock: clock)
+        )
+    }
+
+    init(
+        configuration: GatewayConfiguration,
+        metrics: MetricRegistry,
+        clock: AccessClock,
+        previous: AccessControl?,
+        verifier: PasswordVerifier
+    ) throws(ConfigurationProblems) {
+        var check = AccessConfigurationCheck(configuration)
+        self.resolver = check.makeResolver()
+        check.checkPasswordHashes()
+        guard check.problems.isEmpty else { throw ConfigurationProblems(check.problems) }
+
+        self.clock = clock
+        self.verifier = verifier
+        self.withoutTenant = TenantMetrics(withoutTenant: metrics)
+        self.decoyHash = Self.commonestHash(configuration.tenants)
+        let limitBytes = configuration.server.limits.maxBytesInFlight
+        self.bytesInFlight = previous?.bytesInFlight ?? BytesInFlight(limitBytes: limitBytes, metrics: metrics)
+        self.bytesInFlight.reconfigure(limitBytes: limitBytes)
+        var tenants: [String: ConfiguredTenant] = [:]
+        for settings in configuration.tenants {
+            let gate: TenantGate
+            if let kept = previous?.tenants[settings.id]?.gate {
+                kept.reconfigure(settings.limits)
+                gate = kept
+            } else {
+                gate = TenantGate(
+                    tenant: settings.id,
+                    limits: settings.limits,
+                    clock: clock,
+                    metrics: TenantMetrics(tenant: settings.id, registry: metrics)
+                )
+            }
+            tenants[settings.id] = ConfiguredTenant(settings, gate: gate)
+        }
+        self.tenants = tenants
+    }
+
+    /// Finds the tenant that header, path and client certificate name, and the path to route by. Proves nothing.
+    ///
+    /// - Throws: 400 if no tenant, an invalid one, or two headers came; 403 if the sources disagree; 401 if the client
+    ///   certificate has expired since the handshake.
+    package func resolve(_ head: HTTPRequest, peer: Peer) throws(AccessRefusal) -> TenantCandidate {
+        do {
+            let resolution = try self.resolver.resolve(
+                head,
+                identity: peer.identity,
+                unixSeconds: self.clock.unixSeconds()
+            )
+            return TenantCandidate(
+                route: resolution.route,
+                claimedID: resolution.tenant,
+                isProvenByCertificate: resolution.isProvenByCertificate,
+                tenant: self.tenants[resolution.tenant]
+            )
+        } catch {
+            self.withoutTenant.countRefusal(error.reason)
+            throw error
+        }
+    }
+
+    /// Checks that the caller may act for the tenant.
+    ///
+    /// `Authorization` is looked at only if the certificate does not suffice. An unknown tenant costs the time of a
+    /// wrong password.
+    ///
+    /// - Throws: 401; 503 if too many password checks wait, or the task was cancelled.
+    package func prove(_ candidate: TenantCandidate, head: HTTPRequest) async throws(AccessRefusal) -> ProvenTenant {
+        let certificate = candidate.isProvenByCertificate
+        if let tenant = candidate.tenant,
+            tenant.credentials.areProven(certificate: certificate, basic: false, bearer: false)
+        {
+            return ProvenTenant(tenant: tenant)
+        }
+        do {
+            return try await self.proveByCredentials(candidate, head.headerFields)
+        } catch {
+            (candidate.tenant?.gate.metrics ?? self.withoutTenant).countRefusal(error.reason)
+            throw error
+        }
+    }
+
+    private func proveByCredentials(
+        _ candidate: TenantCandidate,
+        _ fields: HTTPFields
+    ) async throws(AccessRefusal) -> ProvenTenant {
+        var isBasicProven = false
+        var isBearerProven = false
+        switch AuthorizationCredentials(fields) {
+        case .absent:
+            throw .unauthorized(.noCredentials)
+        case .malformed:
+            throw .unauthorized(.malformedCredentials)
+        case .basic(let username, let password):
+            isBasicProven = try await self.checkPassword(candidate, username: username, password: password)
+        case .bearer(let token):
+            // Also for unknown tenants, so that they cost the same.
+            let digest = sha256(token)
+            isBearerProven = candidate.tenant?.credentials.accepts(tokenDigest: digest) ?? false
+        }
+        guard let tenant = candidate.tenant,
+            tenant.credentials.areProven(
+                certificate: candidate.isProvenByCertificate,
+                basic: isBasicProven,
+                bearer: isBearerProven
+            )
+        else { throw .unauthorized(.wrongCredentials) }
+        return ProvenTenant(tenant: tenant)
+    }
+
+    private func checkPassword(
+        _ candidate: TenantCandidate,
+        username: [UInt8],
+        password: [UInt8]
+    ) async throws(AccessRefusal) -> Bool {
+        var hashes = candidate.tenant?.credentials.hashes(of: username) ?? []
+        let isDecoy = hashes.isEmpty
+        if isDecoy, let hash = candidate.tenant?.credentials.decoyHash ?? self.decoyHash { hashes = [hash] }
+        do {
+            for hash in hashes {
+                let matches = try await self.verifier.verify(
+                    tenant: candidate.claimedID,
+                    username: username,
+                    password: password,
+                    hash: hash,
+                    isDecoy: isDecoy
+                )
+                if matches { return true }
+            }
+            return false
+        } catch {
+            switch error {
+            case .queueFull: throw .passwordQueueFull
+            case .cancelled: throw .cancelled
+            }
+        }
+    }
+
+    /// Holds a proven request to its tenant's request rate and concurrency.
+    ///
+    /// - Returns: the place among the concurrent requests; keep it until the answer is complete.
+    /// - Throws: over the rate by more than `max_wait`: `throttle_status`, for reads 429; too many at once: 503. All
+    ///   with `Retry-After`.
+    package func admit(_ tenant: ProvenTenant, _ kind: RequestKind) async throws(AccessRefusal) -> Admission {
+        try await tenant.tenant.gate.admit(kind)
+    }
+
+    /// Holds an admitted write to its tenant's sample rate. A request of more samples than the burst passes when the
+    /// bucket is full.
+    ///
+    /// - Throws: as `admit`.
+    package func admitSamples(_ count: Int, _ tenant: ProvenTenant) async throws(AccessRefusal) {
+        try await tenant.tenant.gate.admitSamples(count)
+    }
+
+    /// Reserves memory for a body from `bytesInFlight`, and counts a refusal for the tenant.
+    ///
+    /// - Throws: as `BytesInFlight.reserve`.
+    package func reserveBytes(_ byteCount: Int, _ tenant: ProvenTenant) throws(AccessRefusal) -> BytesLease {
+        try self.bytesInFlight.reserve(byteCount, metrics: tenant.tenant.gate.metrics)
+    }
+
+    /// A hash of the method and cost that most users have, so that unknown tenants cost what most known ones do.
+    private static func commonestHash(_ tenants: [TenantSettings]) -> Secret? {
+        var counts: [Substring: Int] = [:]
+        let hashes = tenants.flatMap { $0.authentication.basic.map(\.passwordHash) }
+        // "$2b$10$": method and cost of bcrypt.
+        for hash in hashes { counts[hash.revealed.prefix(7), default: 0] += 1 }
+        return hashes.max { (counts[$0.revealed.prefix(7)] ?? 0) < (counts[$1.revealed.prefix(7)] ?? 0) }
+    }
+}

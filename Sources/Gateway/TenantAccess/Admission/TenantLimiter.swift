@@ -1,0 +1,194 @@
+import TenantConfiguration
+
+/// What a request wants from the store.
+package enum RequestKind: String, Sendable, CaseIterable {
+    case write, read
+}
+
+/// The state behind one tenant's limits; decides and counts nothing itself.
+struct TenantLimiter: Sendable {
+    /// A limit as it is written in the configuration.
+    enum Limit: String, Sendable, CaseIterable {
+        case writeRequests = "write_requests_per_second"
+        case readRequests = "read_requests_per_second"
+        case samples = "samples_per_second"
+        case concurrentWrites = "concurrent_writes"
+        case concurrentReads = "concurrent_reads"
+
+        var isRate: Bool { self != .concurrentWrites && self != .concurrentReads }
+    }
+
+    /// One thing a request asks for.
+    enum Demand: Sendable, Equatable {
+        case request(RequestKind)
+        case samples(Int)
+    }
+
+    enum Outcome: Sendable, Equatable {
+        case goOn
+        /// Paid; ask `finishWait` after so many nanoseconds.
+        case wait(nanoseconds: Int64)
+        /// Over a rate; `wait` is when the tokens would be there.
+        case overRate(wait: Int64)
+        case overConcurrency
+        /// Too many wait already.
+        case queueFull(wait: Int64)
+    }
+
+    struct Decision: Sendable, Equatable {
+        var outcome: Outcome
+        /// The limit that refused, or would have with `mode: enforce`.
+        var exceeded: Limit?
+        /// The limit that is waited for.
+        var awaited: Limit?
+    }
+
+    /// How many requests of one tenant may wait for its rate limits.
+    static let maximumWaiting = 256
+
+    private(set) var limits: TenantLimits
+    private var writeRequests: TokenBucket?
+    private var readRequests: TokenBucket?
+    private var samples: TokenBucket?
+    private(set) var writesInProgress = 0
+    private(set) var readsInProgress = 0
+    private(set) var waiting = 0
+
+    init(_ limits: TenantLimits, now: Int64) {
+        self.limits = limits
+        self.reconfigure(limits, now: now)
+    }
+
+    /// Takes over new limits; levels, debts, waiters and running requests stay.
+    mutating func reconfigure(_ limits: TenantLimits, now: Int64) {
+        self.limits = limits
+        func adjust(_ bucket: inout TokenBucket?, perSecond: Int?, burst: Int) {
+            guard let perSecond else {
+                bucket = nil
+                return
+            }
+            if bucket == nil { bucket = TokenBucket(perSecond: perSecond, burst: burst, now: now) }
+            bucket?.reconfigure(perSecond: perSecond, burst: burst, now: now)
+        }
+        adjust(&self.writeRequests, perSecond: limits.writeRequestsPerSecond, burst: limits.writeRequestBurst)
+        adjust(&self.readRequests, perSecond: limits.readRequestsPerSecond, burst: limits.readRequestBurst)
+        adjust(&self.samples, perSecond: limits.samplesPerSecond, burst: limits.sampleBurst)
+    }
+
+    /// Decides on one demand. A request that goes on holds a place among the concurrent ones until `leave`.
+    mutating func begin(_ demand: Demand, now: Int64) -> Decision {
+        let isEnforced = self.limits.mode == .enforce
+        var decision = Decision(outcome: .goOn)
+        if let limit = self.exceededConcurrency(demand) {
+            decision.exceeded = limit
+            // Before the rate: what is refused here costs no token.
+            guard !isEnforced else {
+                decision.outcome = .overConcurrency
+                return decision
+            }
+        }
+        let limit = Self.rateLimit(demand)
+        switch self.reserve(demand, now: now) {
+        case .granted(wait: 0):
+            break
+        case .granted(wait: let wait) where !isEnforced:
+            _ = wait
+            decision.awaited = limit
+        case .granted(wait: let wait) where self.waiting >= Self.maximumWaiting:
+            self.refund(demand)
+            return Decision(outcome: .queueFull(wait: wait), exceeded: limit)
+        case .granted(wait: let wait):
+            self.waiting += 1
+            return Decision(outcome: .wait(nanoseconds: wait), awaited: limit)
+        case .refused(wait: let wait):
+            decision.exceeded = limit
+            guard !isEnforced else {
+                decision.outcome = .overRate(wait: wait)
+                return decision
+            }
+        }
+        self.enter(demand)
+        return decision
+    }
+
+    /// Ends a wait.
+    ///
+    /// - Parameter completed: `false` if the waiter was cancelled; it gets its tokens back.
+    mutating func finishWait(_ demand: Demand, completed: Bool) -> Decision {
+        self.waiting -= 1
+        guard completed else {
+            self.refund(demand)
+            return Decision(outcome: .goOn)
+        }
+        if self.limits.mode == .enforce, let limit = self.exceededConcurrency(demand) {
+            self.refund(demand)
+            return Decision(outcome: .overConcurrency, exceeded: limit)
+        }
+        self.enter(demand)
+        return Decision(outcome: .goOn)
+    }
+
+    /// Gives back the place of a request that went on.
+    mutating func leave(_ kind: RequestKind) {
+        switch kind {
+        case .write: self.writesInProgress -= 1
+        case .read: self.readsInProgress -= 1
+        }
+    }
+
+    /// The rate or number that a limit allows now.
+    func value(of limit: Limit) -> Int? {
+        switch limit {
+        case .writeRequests: self.limits.writeRequestsPerSecond
+        case .readRequests: self.limits.readRequestsPerSecond
+        case .samples: self.limits.samplesPerSecond
+        case .concurrentWrites: self.limits.concurrentWrites
+        case .concurrentReads: self.limits.concurrentReads
+        }
+    }
+
+    private static func rateLimit(_ demand: Demand) -> Limit {
+        switch demand {
+        case .request(.write): .writeRequests
+        case .request(.read): .readRequests
+        case .samples: .samples
+        }
+    }
+
+    private mutating func reserve(_ demand: Demand, now: Int64) -> TokenBucket.Reservation {
+        let maxWait = self.limits.maxWait.wholeNanoseconds
+        let free = TokenBucket.Reservation.granted(wait: 0)
+        return switch demand {
+        case .request(.write): self.writeRequests?.reserve(1, now: now, maxWait: maxWait) ?? free
+        // A reader is a person or a rule with a time-out of its own: it is told at once.
+        case .request(.read): self.readRequests?.reserve(1, now: now, maxWait: 0) ?? free
+        case .samples(let count): self.samples?.reserve(count, now: now, maxWait: maxWait) ?? free
+        }
+    }
+
+    private mutating func refund(_ demand: Demand) {
+        switch demand {
+        case .request(.write): self.writeRequests?.refund(1)
+        case .request(.read): self.readRequests?.refund(1)
+        case .samples(let count): self.samples?.refund(count)
+        }
+    }
+
+    private func exceededConcurrency(_ demand: Demand) -> Limit? {
+        switch demand {
+        case .request(.write):
+            self.limits.concurrentWrites.map { self.writesInProgress >= $0 } == true ? .concurrentWrites : nil
+        case .request(.read):
+            self.limits.concurrentReads.map { self.readsInProgress >= $0 } == true ? .concurrentReads : nil
+        case .samples: nil
+        }
+    }
+
+    private mutating func enter(_ demand: Demand) {
+        switch demand {
+        case .request(.write): self.writesInProgress += 1
+        case .request(.read): self.readsInProgress += 1
+        case .samples: break
+        }
+    }
+}

@@ -1,0 +1,50 @@
+import CCrypt
+import Common
+import Glibc
+
+/// crypt(3) password hashes: bcrypt first of all, and whatever else libxcrypt knows.
+enum PasswordHash {
+    /// The highest bcrypt cost that is accepted: 2^15 rounds are some seconds a check.
+    static let maximumBcryptCost = 15
+
+    /// What is wrong with a configured hash; `nil` if it can be used. The text does not repeat the hash.
+    static func problem(with hash: String) -> String? {
+        guard !hash.utf8.contains(0) else { return "the hash contains a NUL byte" }
+        let status = unsafe hash.withCString { unsafe crypt_checksalt($0) }
+        guard status != CRYPT_SALT_INVALID, status != CRYPT_SALT_METHOD_DISABLED else {
+            return "not a crypt(3) hash that the system's libxcrypt knows"
+        }
+        let parts = hash.split(separator: "$", omittingEmptySubsequences: false)
+        guard parts.count == 4, parts[1].hasPrefix("2") else { return nil }
+        guard hash.utf8.count == 60 else { return "a bcrypt hash has 60 characters, found \(hash.utf8.count)" }
+        guard let cost = Int(parts[2]), cost <= Self.maximumBcryptCost else {
+            return "the bcrypt cost is above \(Self.maximumBcryptCost): one check would take seconds of CPU"
+        }
+        return nil
+    }
+
+    /// Hashes the password with the hash's own salt and cost, and compares. Takes tens of milliseconds of CPU: never
+    /// called on an event loop.
+    ///
+    /// - Parameter password: without NUL bytes; at most 511 bytes.
+    static func matches(password: [UInt8], hash: String) -> Bool {
+        let size = ccrypt_work_area_size()
+        let workArea = UnsafeMutableRawPointer.allocate(byteCount: size, alignment: 16)
+        _ = unsafe workArea.initializeMemory(as: UInt8.self, repeating: 0, count: size)
+        defer {
+            // It holds the password, and what could stand in for it.
+            unsafe explicit_bzero(workArea, size)
+            unsafe workArea.deallocate()
+        }
+        var phrase = password.map { CChar(bitPattern: $0) }
+        phrase.append(0)
+        defer { unsafe explicit_bzero(&phrase, phrase.count) }
+        let computed: [UInt8]? = unsafe hash.withCString { setting in
+            guard let result = unsafe crypt_rn(phrase, setting, workArea, Int32(size)) else { return nil }
+            return unsafe Array(UnsafeRawBufferPointer(start: result, count: strlen(result)))
+        }
+        // Failure tokens start with a star; no hash does.
+        guard let computed, computed.first != UInt8(ascii: "*") else { return false }
+        return constantTimeEqual(computed, Array(hash.utf8))
+    }
+}

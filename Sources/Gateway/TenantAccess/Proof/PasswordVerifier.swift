@@ -1,0 +1,152 @@
+import Common
+import Synchronization
+
+/// Checks passwords on threads of its own, remembers successes, and lets equal checks that overlap share one.
+///
+/// At most two threads, alive only while there is something to check.
+final class PasswordVerifier: Sendable {
+    enum Failure: Error {
+        /// Too much is waiting already.
+        case queueFull
+        /// The task was cancelled while it waited.
+        case cancelled
+    }
+
+    private enum Answer: Sendable { case matches, differs, refused, cancelled }
+
+    private struct Metrics: Sendable {
+        let matched, differed, cached, refused: MetricCounter
+        let waiting: MetricGauge
+
+        init(_ registry: MetricRegistry) {
+            let checks = { (result: String) in
+                registry.counter(
+                    "gateway_password_checks_total",
+                    help: "Password checks, by result; cached ones cost no hashing.",
+                    labels: [("result", result)]
+                )
+            }
+            self.matched = checks("matched")
+            self.differed = checks("differed")
+            self.cached = checks("cached")
+            self.refused = checks("refused")
+            self.waiting = registry.gauge("gateway_password_queue", help: "Password checks that wait for a thread.")
+        }
+    }
+
+    private let keys = ProofKeyMaker()
+    private let cache: Mutex<ProofCache>
+    private let queue: Mutex<PasswordQueue<CheckedContinuation<Answer, Never>>>
+    private let nextWaiter = Atomic<Int>(0)
+    private let clock: AccessClock
+    private let compare: @Sendable (_ password: [UInt8], _ hash: String) -> Bool
+    private let metrics: Metrics
+
+    /// - Parameters:
+    ///   - cacheLifetime: how long a success counts without another check.
+    ///   - compare: the expensive part; tests count and block it.
+    init(
+        registry: MetricRegistry,
+        clock: AccessClock,
+        cacheCapacity: Int = 4096,
+        cacheLifetime: Duration = .seconds(300),
+        bounds: PasswordQueueBounds = PasswordQueueBounds(),
+        compare: @escaping @Sendable (_ password: [UInt8], _ hash: String) -> Bool = PasswordHash.matches
+    ) {
+        self.cache = Mutex(ProofCache(capacity: cacheCapacity, lifetime: cacheLifetime))
+        self.queue = Mutex(PasswordQueue(bounds: bounds))
+        self.clock = clock
+        self.compare = compare
+        self.metrics = Metrics(registry)
+    }
+
+    /// Whether the password is the one the hash was made of.
+    ///
+    /// - Parameters:
+    ///   - tenant: the tenant the request claims, known or not.
+    ///   - isDecoy: take the time of a check, and answer no.
+    func verify(
+        tenant: String,
+        username: [UInt8],
+        password: [UInt8],
+        hash: Secret,
+        isDecoy: Bool
+    ) async throws(Failure) -> Bool {
+        let key = self.keys.key(
+            tenant: tenant,
+            username: username,
+            password: password,
+            hash: hash.revealed,
+            isDecoy: isDecoy
+        )
+        let now = self.clock.nanoseconds()
+        if self.cache.withLock({ $0.contains(key, now: now) }) {
+            self.metrics.cached.increment()
+            return true
+        }
+        let check = PasswordCheck(
+            key: key,
+            lane: tenant,
+            password: password,
+            hash: hash.revealed,
+            isDecoy: isDecoy
+        )
+        switch await self.wait(for: check) {
+        case .matches: return true
+        case .differs: return false
+        case .refused:
+            self.metrics.refused.increment()
+            throw .queueFull
+        case .cancelled: throw .cancelled
+        }
+    }
+
+    private func wait(for check: PasswordCheck) async -> Answer {
+        let id = self.nextWaiter.wrappingAdd(1, ordering: .relaxed).newValue
+        // The handler cannot run any more when the operation has returned, so no note can come after this.
+        defer { self.queue.withLock { $0.forget(id) } }
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { waiter in
+                let action = self.queue.withLock { $0.join(id, waiter, check: check) }
+                switch action {
+                case .queued(startWorker: let startWorker):
+                    self.showQueue()
+                    if startWorker { self.startWorker() }
+                case .shared: break
+                case .refuse(let waiter): waiter.resume(returning: .refused)
+                case .failCancelled(let waiter): waiter.resume(returning: .cancelled)
+                }
+            }
+        } onCancel: {
+            let waiter = self.queue.withLock { $0.cancel(id, key: check.key, lane: check.lane) }
+            self.showQueue()
+            waiter?.resume(returning: .cancelled)
+        }
+    }
+
+    private func startWorker() {
+        guard !WorkerThread.start({ self.work() }) else { return }
+        let waiters = self.queue.withLock { $0.workerDidNotStart() }
+        self.showQueue()
+        for waiter in waiters { waiter.resume(returning: .refused) }
+    }
+
+    private func work() {
+        while let check = self.queue.withLock({ $0.takeNext() }) {
+            self.showQueue()
+            let isEqual = self.compare(check.password, check.hash)
+            let matches = isEqual && !check.isDecoy
+            (matches ? self.metrics.matched : self.metrics.differed).increment()
+            if matches {
+                let now = self.clock.nanoseconds()
+                self.cache.withLock { $0.insert(check.key, now: now) }
+            }
+            let waiters = self.queue.withLock { $0.finish(check.key) }
+            for waiter in waiters { waiter.resume(returning: matches ? .matches : .differs) }
+        }
+    }
+
+    private func showQueue() {
+        self.queue.withLock { self.metrics.waiting.set($0.waitingChecks) }
+    }
+}

@@ -1,0 +1,49 @@
+import Common
+import TenantConfiguration
+
+/// What proves one tenant, in the form in which it is compared.
+struct TenantCredentials: Sendable {
+    private struct User: Sendable {
+        var name: [UInt8]
+        var hash: Secret
+    }
+    let isOpen: Bool
+    private let requiresAll: Bool
+    private let takesCertificate: Bool
+    private let users: [User]
+    private let tokenDigests: [[UInt8]]
+
+    init(_ settings: AuthenticationSettings) {
+        self.isOpen = settings.isOpen
+        self.requiresAll = settings.requiresAll
+        self.takesCertificate = settings.clientCertificate != nil
+        self.users = settings.basic.map { User(name: Array($0.username.utf8), hash: $0.passwordHash) }
+        self.tokenDigests = settings.bearerTokenDigests
+    }
+
+    /// The hashes a user's password may match: several while a password is being replaced.
+    func hashes(of username: [UInt8]) -> [Secret] {
+        self.users.filter { $0.name == username }.map(\.hash)
+    }
+
+    /// A hash whose cost is that of a wrong password here, for user names that do not exist.
+    var decoyHash: Secret? { self.users.first?.hash }
+
+    /// Whether a token's digest is one of the tenant's; always compares with every one of them.
+    func accepts(tokenDigest: [UInt8]) -> Bool {
+        var isFound = false
+        for digest in self.tokenDigests where constantTimeEqual(digest, tokenDigest) { isFound = true }
+        return isFound
+    }
+
+    /// Whether what was shown is enough: any one kind of proof, or every kind listed with `require: all`.
+    func areProven(certificate: Bool, basic: Bool, bearer: Bool) -> Bool {
+        if self.isOpen { return true }
+        var demanded: [Bool] = []
+        if self.takesCertificate { demanded.append(certificate) }
+        if !self.users.isEmpty { demanded.append(basic) }
+        if !self.tokenDigests.isEmpty { demanded.append(bearer) }
+        guard !demanded.isEmpty else { return false }
+        return self.requiresAll ? demanded.allSatisfy(\.self) : demanded.contains(true)
+    }
+}

@@ -1,0 +1,33 @@
+package import TenantConfiguration
+
+/// The tenant a request claims to act for, before proof. Does not show whether there is such a tenant.
+package struct TenantCandidate: Sendable {
+    /// The path to route by: without the tenant's part and without query.
+    package let route: String
+    let claimedID: String
+    let isProvenByCertificate: Bool
+    /// `nil`: no such tenant.
+    let tenant: ConfiguredTenant?
+}
+
+/// A tenant, and that the caller may act for it; only `AccessControl.prove` makes one.
+package struct ProvenTenant: Sendable {
+    let tenant: ConfiguredTenant
+
+    /// As of the configuration under which the request was resolved.
+    package var settings: TenantSettings { self.tenant.settings }
+    package var id: String { self.tenant.settings.id }
+}
+
+/// One tenant of a configuration: its settings, its credentials, and the gate that outlives reloads.
+final class ConfiguredTenant: Sendable {
+    let settings: TenantSettings
+    let credentials: TenantCredentials
+    let gate: TenantGate
+
+    init(_ settings: TenantSettings, gate: TenantGate) {
+        self.settings = settings
+        self.credentials = TenantCredentials(settings.authentication)
+        self.gate = gate
+    }
+}
