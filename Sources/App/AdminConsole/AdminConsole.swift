@@ -1,0 +1,122 @@
+package import Common
+import HTTPTypes
+
+/// The operators' side door: health, readiness, metrics and a status page, on a listener of its own.
+///
+/// Off loopback only health and metrics answer; on loopback the `Host` header is checked, so that a page in an
+/// operator's browser cannot reach it under a name of its own (DNS rebinding).
+package struct AdminConsole: HTTPResponder {
+    /// What the status page tells of one tenant.
+    package struct TenantStatus: Sendable {
+        package var id: String
+        package var table: String
+        package var region: String
+
+        package init(id: String, table: String, region: String) {
+            self.id = id
+            self.table = table
+            self.region = region
+        }
+    }
+
+    private let metrics: MetricRegistry
+    private let version: String
+    private let tenants: [TenantStatus]
+    /// The host it listens on.
+    private let host: String
+    private let isLoopback: Bool
+    private let isReady: @Sendable () -> Bool
+
+    package init(
+        metrics: MetricRegistry,
+        version: String,
+        tenants: [TenantStatus],
+        host: String,
+        isLoopback: Bool,
+        isReady: @escaping @Sendable () -> Bool
+    ) {
+        self.metrics = metrics
+        self.version = version
+        self.tenants = tenants
+        self.host = host
+        self.isLoopback = isLoopback
+        self.isReady = isReady
+    }
+
+    package func respond(to request: IncomingRequest) async -> OutgoingResponse {
+        guard self.isAllowedHost(request.head.authority) else {
+            return .text(.misdirectedRequest, "this name does not belong to the admin listener; use \(self.host)")
+        }
+        let path = request.head.path?.prefix { $0 != "?" } ?? "/"
+        let isPublic = ["/-/healthy", "/-/ready", "/metrics"].contains(path)
+        guard isPublic || (path == "/" && self.isLoopback) else {
+            return .text(.notFound, "no such page; there are /, /metrics, /-/healthy and /-/ready")
+        }
+        guard request.head.method == .get || request.head.method == .head else {
+            return .text(.methodNotAllowed, "this page is only read; use GET", headerFields: [.allow: "GET, HEAD"])
+        }
+        switch path {
+        case "/-/healthy": return .text(.ok, "healthy")
+        case "/-/ready":
+            return self.isReady() ? .text(.ok, "ready") : .text(.serviceUnavailable, "draining")
+        case "/metrics":
+            return OutgoingResponse(
+                status: .ok,
+                headerFields: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
+                body: Array(self.metrics.exposition().utf8)
+            )
+        default:
+            return self.statusPage()
+        }
+    }
+
+    /// Loopback names only, on a loopback listener; elsewhere the name is the operator's affair.
+    private func isAllowedHost(_ authority: String?) -> Bool {
+        guard self.isLoopback else { return true }
+        guard let authority else { return false }
+        var name = authority[...]
+        if let colon = name.lastIndex(of: ":"), name[colon...].dropFirst().allSatisfy(\.isNumber) {
+            name = name[..<colon]
+        }
+        return ["localhost", "127.0.0.1", "[::1]", self.host].contains(String(name))
+    }
+
+    private func statusPage() -> OutgoingResponse {
+        let rows = self.tenants.map { tenant in
+            "<tr><td>\(Self.escape(tenant.id))</td><td>\(Self.escape(tenant.table))</td><td>\(Self.escape(tenant.region))</td></tr>"
+        }
+        let page = """
+            <!doctype html><html lang="en"><meta charset="utf-8"><title>Timestream Gateway</title>
+            <style>body{font:15px/1.5 system-ui,sans-serif;margin:3em auto;max-width:50em}td,th{padding:.2em 1.2em .2em 0;text-align:left}</style>
+            <h1>Timestream Gateway</h1>
+            <p>Version \(Self.escape(self.version)), \(self.isReady() ? "ready" : "draining"). <a href="/metrics">Metrics</a></p>
+            <table><tr><th>Tenant</th><th>Table</th><th>Region</th></tr>
+            \(rows.joined(separator: "\n"))
+            </table></html>
+
+            """
+        return OutgoingResponse(
+            status: .ok,
+            headerFields: [
+                .contentType: "text/html; charset=utf-8",
+                .xContentTypeOptions: "nosniff",
+                .contentSecurityPolicy: "default-src 'none'; style-src 'unsafe-inline'",
+            ],
+            body: Array(page.utf8)
+        )
+    }
+
+    private static func escape(_ text: String) -> String {
+        var result = ""
+        for character in text {
+            switch character {
+            case "&": result += "&amp;"
+            case "<": result += "&lt;"
+            case ">": result += "&gt;"
+            case "\"": result += "&quot;"
+            default: result.append(character)
+            }
+        }
+        return result
+    }
+}

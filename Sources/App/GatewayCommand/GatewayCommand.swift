@@ -1,0 +1,38 @@
+import ArgumentParser
+
+/// `timestream-gateway`: the process' arguments and exit codes, and nothing else.
+@main
+struct GatewayCommand: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "timestream-gateway",
+        abstract: "A multi-tenant gateway between Prometheus servers and Amazon Timestream.",
+        discussion: """
+            It takes remote write and remote read over (mutual) TLS, finds each request's tenant, proves the caller,
+            holds the tenant to its limits, and writes to and reads from that tenant's own database and table with that
+            tenant's own AWS credentials. Without an AWS account it keeps the data in its embedded local engine.
+
+            First steps:
+              timestream-gateway check                       look at ./tenants.yaml without starting anything
+              timestream-gateway                             serve ./tenants.yaml
+              curl http://127.0.0.1:9202/metrics             what it does
+
+            Exit codes: 0 all is well, 1 it could not start or run, 64 wrong arguments, 78 the configuration is bad.
+            """,
+        version: GatewayVersion.current,
+        subcommands: [Serve.self, Check.self, Local.self, Health.self, Version.self],
+        defaultSubcommand: Serve.self
+    )
+}
+
+/// What `version` and the status page tell.
+enum GatewayVersion {
+    static let current = "0.1.0"
+}
+
+struct Version: ParsableCommand {
+    static let configuration = CommandConfiguration(abstract: "Print the version.")
+
+    func run() {
+        print("timestream-gateway \(GatewayVersion.current)")
+    }
+}

@@ -1,0 +1,29 @@
+import ArgumentParser
+import Common
+import GatewayServer
+import Logging
+
+/// `serve`: runs the gateway until SIGTERM or SIGINT.
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve remote write and remote read (the default).",
+        discussion: """
+            Reads the configuration, checks all of it, and starts nothing if anything in it is wrong. SIGTERM and SIGINT
+            end it: requests under way are finished within server.timeouts.drain.
+            """
+    )
+
+    @OptionGroup var file: ConfigurationFile
+    @OptionGroup var log: LogOptions
+
+    func run() async throws {
+        let configuration = try self.file.load()
+        for warning in configuration.warnings { standardError("warning: \(warning.description)") }
+        do {
+            try await GatewayServer.run(configuration, version: GatewayVersion.current, makeLogger: self.log.makeLogger)
+        } catch {
+            standardError("error: \(error)")
+            throw ExitCode.failure
+        }
+    }
+}

@@ -1,0 +1,37 @@
+package import Logging
+import ServiceLifecycle
+package import TenantConfiguration
+
+/// The gateway as a whole, from a checked configuration to the end of the process.
+package enum GatewayServer {
+    /// Serves until SIGTERM or SIGINT, then drains within `server.timeouts.drain`.
+    ///
+    /// - Parameter makeLogger: by the name that stands as `caller` in each line.
+    /// - Throws: what keeps it from starting: a port in use, a certificate that OpenSSL refuses, a directory that cannot
+    ///   be written.
+    package static func run(
+        _ configuration: GatewayConfiguration,
+        version: String,
+        makeLogger: @escaping @Sendable (String) -> Logger
+    ) async throws {
+        let service = GatewayService(configuration: configuration, version: version, makeLogger: makeLogger)
+        try await self.runUntilSignal(service, logger: makeLogger("lifecycle"))
+    }
+
+    /// Runs one service, and ends it on SIGTERM or SIGINT.
+    static func runUntilSignal(_ service: some Service, logger: Logger) async throws {
+        var quiet = logger
+        // The group's own lines tell of its inner workings; ours tell what an operator wants to know.
+        quiet.logLevel = .warning
+        let group = ServiceGroup(
+            configuration: ServiceGroupConfiguration(
+                services: [
+                    .init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)
+                ],
+                gracefulShutdownSignals: [.sigterm, .sigint],
+                logger: quiet
+            )
+        )
+        try await group.run()
+    }
+}

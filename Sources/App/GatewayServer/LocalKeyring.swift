@@ -1,0 +1,42 @@
+import Common
+import RequestSigning
+import Synchronization
+import TenantConfiguration
+import TimestreamLocal
+import TimestreamModel
+
+/// The key pairs that the embedded local engine knows: each tenant's own, good for its table alone.
+///
+/// A tenant without configured credentials gets a pair made at random; it lives as long as the process.
+struct LocalKeyring {
+    private(set) var keys: [String: AccessKey] = [:]
+
+    init(tenants: [TenantSettings]) {
+        for tenant in tenants { self.keys[tenant.id] = Self.key(of: tenant) }
+    }
+
+    /// What the engine is told: one entry a key, with every table it is good for.
+    func engineKeys(of tenants: [TenantSettings]) -> [LocalEngineKey] {
+        var tables: [AccessKey: [TableName]] = [:]
+        for tenant in tenants {
+            guard let key = self.keys[tenant.id] else { continue }
+            tables[key, default: []].append(TableName(database: tenant.database, table: tenant.table))
+        }
+        return tables.map { LocalEngineKey(key: $0.key, tables: $0.value) }
+    }
+
+    static func key(of tenant: TenantSettings) -> AccessKey {
+        switch tenant.credentials {
+        case .keyPair(let accessKeyID, let secretAccessKey, let sessionToken):
+            AccessKey(accessKeyID: accessKeyID, secretAccessKey: secretAccessKey, sessionToken: sessionToken)
+        case .generated:
+            AccessKey(accessKeyID: "LOCAL" + Self.random(15).uppercased(), secretAccessKey: Secret(Self.random(40)))
+        }
+    }
+
+    private static func random(_ count: Int) -> String {
+        var generator = SystemRandomNumberGenerator()
+        let letters = Array("abcdefghijklmnopqrstuvwxyz234567")
+        return String((0..<count).map { _ in letters[Int.random(in: 0..<letters.count, using: &generator)] })
+    }
+}
