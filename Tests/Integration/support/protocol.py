@@ -1,0 +1,123 @@
+"""Remote write and remote read messages, by the official protobuf and snappy libraries: nothing of the gateway's own."""
+
+import struct
+
+import cramjam
+from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
+
+_SCALARS = {
+    "string": descriptor_pb2.FieldDescriptorProto.TYPE_STRING,
+    "bytes": descriptor_pb2.FieldDescriptorProto.TYPE_BYTES,
+    "double": descriptor_pb2.FieldDescriptorProto.TYPE_DOUBLE,
+    # A double whose bits must survive: Python's float would quieten a signalling NaN.
+    "bits": descriptor_pb2.FieldDescriptorProto.TYPE_FIXED64,
+    "int64": descriptor_pb2.FieldDescriptorProto.TYPE_INT64,
+    "uint64": descriptor_pb2.FieldDescriptorProto.TYPE_UINT64,
+    "int32": descriptor_pb2.FieldDescriptorProto.TYPE_INT32,
+}
+
+# Labels are bytes here, so that invalid UTF-8 can be sent too.
+_MESSAGES = {
+    "Label": [("name", 1, "bytes", ""), ("value", 2, "bytes", "")],
+    "Sample": [("value", 1, "bits", ""), ("timestamp", 2, "int64", "")],
+    "Exemplar": [("labels", 1, "Label", "*"), ("value", 2, "double", ""), ("timestamp", 3, "int64", "")],
+    "Histogram": [("count_int", 1, "uint64", ""), ("sum", 3, "double", ""), ("timestamp", 15, "int64", "")],
+    "TimeSeries": [
+        ("labels", 1, "Label", "*"), ("samples", 2, "Sample", "*"), ("exemplars", 3, "Exemplar", "*"),
+        ("histograms", 4, "Histogram", "*"),
+    ],
+    "MetricMetadata": [("type", 1, "int32", ""), ("metric_family_name", 2, "string", ""), ("help", 4, "string", "")],
+    "WriteRequest": [("timeseries", 1, "TimeSeries", "*"), ("metadata", 3, "MetricMetadata", "*")],
+    "LabelMatcher": [("type", 1, "int32", ""), ("name", 2, "bytes", ""), ("value", 3, "bytes", "")],
+    "Query": [
+        ("start_timestamp_ms", 1, "int64", ""), ("end_timestamp_ms", 2, "int64", ""),
+        ("matchers", 3, "LabelMatcher", "*"),
+    ],
+    "ReadRequest": [("queries", 1, "Query", "*"), ("accepted_response_types", 2, "int32", "*")],
+    "QueryResult": [("timeseries", 1, "TimeSeries", "*")],
+    "ReadResponse": [("results", 1, "QueryResult", "*")],
+}
+
+
+def _messages():
+    file = descriptor_pb2.FileDescriptorProto(name="remote.proto", package="prometheus", syntax="proto3")
+    for message_name, fields in _MESSAGES.items():
+        message = file.message_type.add(name=message_name)
+        for name, number, kind, repeated in fields:
+            field = message.field.add(name=name, number=number)
+            field.label = field.LABEL_REPEATED if repeated else field.LABEL_OPTIONAL
+            if kind in _SCALARS:
+                field.type = _SCALARS[kind]
+            else:
+                field.type = field.TYPE_MESSAGE
+                field.type_name = f".prometheus.{kind}"
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(file)
+    return {
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"prometheus.{name}")) for name in _MESSAGES
+    }
+
+
+_classes = _messages()
+WriteRequest = _classes["WriteRequest"]
+ReadRequest = _classes["ReadRequest"]
+ReadResponse = _classes["ReadResponse"]
+
+EQ, NEQ, RE, NRE = range(4)
+STALE = 0x7FF0000000000002
+
+
+def bits(value):
+    """The bit pattern of a float; an int is taken as a bit pattern already."""
+    return value if isinstance(value, int) else struct.unpack("<Q", struct.pack("<d", value))[0]
+
+
+def as_bytes(text):
+    return text if isinstance(text, bytes) else text.encode()
+
+
+def write_request(series):
+    """`series`: pairs of labels (a dict or a list of pairs) and samples [(value, milliseconds)]."""
+    request = WriteRequest()
+    for labels, samples in series:
+        entry = request.timeseries.add()
+        for name, value in labels.items() if isinstance(labels, dict) else labels:
+            entry.labels.add(name=as_bytes(name), value=as_bytes(value))
+        for value, milliseconds in samples:
+            entry.samples.add(value=bits(value), timestamp=milliseconds)
+    return request
+
+
+def read_request(start, end, *matchers):
+    """`matchers`: triples of type, name and value; one query."""
+    request = ReadRequest()
+    query = request.queries.add(start_timestamp_ms=start, end_timestamp_ms=end)
+    for kind, name, value in matchers:
+        query.matchers.add(type=kind, name=as_bytes(name), value=as_bytes(value))
+    return request
+
+
+def encode(message):
+    raw = message if isinstance(message, bytes) else message.SerializeToString()
+    return bytes(cramjam.snappy.compress_raw(raw))
+
+
+def decode_read(body):
+    """For each query, a dict from the label set (a sorted tuple of pairs) to its samples [(bits, milliseconds)]."""
+    response = ReadResponse()
+    response.ParseFromString(bytes(cramjam.snappy.decompress_raw(body)))
+    results = []
+    for result in response.results:
+        series = {}
+        for entry in result.timeseries:
+            key = tuple((label.name, label.value) for label in entry.labels)
+            assert key == tuple(sorted(key)), f"labels are not sorted: {key}"
+            assert key not in series, f"the same series twice: {key}"
+            series[key] = [(sample.value, sample.timestamp) for sample in entry.samples]
+        assert list(series) == sorted(series), "series are not sorted"
+        results.append(series)
+    return results
+
+
+def key(labels):
+    return tuple(sorted((as_bytes(name), as_bytes(value)) for name, value in labels.items()))
