@@ -18,6 +18,17 @@ case "body":
     guard let file = fopen(arguments[3], "w") else { fatalError("cannot write \(arguments[3])") }
     fwrite(body, 1, body.count, file)
     fclose(file)
+case "store":
+    guard arguments.count == 2, let port = Int(arguments[2]) else { fatalError("usage: store PORT") }
+    let listener = try await HTTPListener.start(
+        configuration: HTTPListenerConfiguration(name: "store", host: "127.0.0.1", port: port),
+        responder: InstantStore(),
+        group: MultiThreadedEventLoopGroup.singleton,
+        metrics: MetricRegistry(),
+        logger: Logger(label: "store") { LineLogHandler(label: $0, format: .logfmt, level: .error) }
+    )
+    print("store listens on \(listener.localAddress)")
+    while true { try await Task.sleep(for: .seconds(3600)) }
 default:
     fatalError("usage: GatewayBenchmarks translator | body SAMPLES FILE | store PORT")
 }
