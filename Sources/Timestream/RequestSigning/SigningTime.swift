@@ -36,12 +36,14 @@ struct SigningTime: Equatable {
     }
 
     /// Reads a `Date` header of the form `Sun, 06 Nov 1994 08:49:37 GMT`, which SigV4 accepts in place of `x-amz-date`.
+    /// The zone may also be `-0000` (botocore writes that) or `+0000`.
     ///
-    /// Source: RFC 9110, section 5.6.7.
+    /// Source: RFC 9110, section 5.6.7; RFC 5322, section 3.3.
     init?(httpDate: String) {
         let bytes = Array(httpDate.utf8)
         let months = "JanFebMarAprMayJunJulAugSepOctNovDec"
-        guard bytes.count == 29, bytes[3...4].elementsEqual(", ".utf8), bytes[25...].elementsEqual(" GMT".utf8),
+        guard bytes.count >= 29, bytes[3...4].elementsEqual(", ".utf8),
+            [" GMT", " -0000", " +0000"].contains(where: { bytes[25...].elementsEqual($0.utf8) }),
             [7, 11, 16].allSatisfy({ bytes[$0] == UInt8(ascii: " ") }),
             [19, 22].allSatisfy({ bytes[$0] == UInt8(ascii: ":") }),
             let month = (0..<12).first(where: { months.utf8.dropFirst($0 * 3).prefix(3).elementsEqual(bytes[8..<11]) }),
