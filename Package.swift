@@ -132,6 +132,7 @@ let package = Package(
         systemLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
 
+        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
         tests(
             of: "RequestHandling",
             in: "Gateway",
@@ -144,14 +145,19 @@ let package = Package(
         tests(
             of: "TimestreamService",
             in: "Timestream",
-            ["TimestreamModel", "RequestSigning", "UpstreamHTTP", "Common"]
+            ["TimestreamModel", "RequestSigning", "UpstreamHTTP", "Common", "TestSupport", logging]
         ),
         tests(
             of: "TimestreamLocal",
             in: "Timestream",
             ["TimestreamModel", "RequestSigning", "Common", httpTypes, logging]
         ),
-        tests(of: "RequestSigning", in: "Timestream", ["Common"]),
+        tests(
+            of: "RequestSigning",
+            in: "Timestream",
+            ["Common", "TestSupport"],
+            resources: [.copy("signing_oracle.py")]
+        ),
         tests(of: "TimestreamModel", in: "Timestream", ["Common"]),
         tests(
             of: "HTTPServing",
@@ -159,7 +165,7 @@ let package = Package(
             ["TLSTransport", "Common", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioHTTP2, httpTypes, logging]
         ),
         tests(of: "TLSTransport", in: "Network", ["Common", nioCore, nioPosix, nioEmbedded]),
-        tests(of: "UpstreamHTTP", in: "Network", ["Common"]),
+        tests(of: "UpstreamHTTP", in: "Network", ["Common", "TestSupport"]),
         tests(of: "Common", in: "", [logging, httpTypes]),
     ]
 )

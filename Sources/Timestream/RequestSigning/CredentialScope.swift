@@ -1,0 +1,29 @@
+import Common
+
+/// What a signature is good for: one day, one region, one service.
+struct CredentialScope: Equatable {
+    static let algorithm = "AWS4-HMAC-SHA256"
+    static let terminator = "aws4_request"
+
+    var day: String
+    var region: String
+    var service: String
+
+    var text: String { "\(self.day)/\(self.region)/\(self.service)/\(Self.terminator)" }
+
+    /// The signature of a canonical request: 32 bytes.
+    ///
+    /// Source: AWS Signature Version 4, "Create a string to sign" and "Calculate the signature".
+    func signature(
+        of request: CanonicalRequest,
+        time: SigningTime,
+        key: SigningKey,
+        using context: SHA256Context
+    ) -> [UInt8] {
+        context.restart()
+        context.update(request.text)
+        let digest = hexadecimal(context.finish())
+        let text = "\(Self.algorithm)\n\(time.text)\n\(self.text)\n\(digest)"
+        return key.hmac.authenticate(Array(text.utf8), using: context)
+    }
+}

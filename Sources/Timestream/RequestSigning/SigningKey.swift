@@ -1,0 +1,96 @@
+import Common
+import Synchronization
+
+/// A key of HMAC-SHA-256, with both paddings hashed already.
+///
+/// Source: RFC 2104.
+final class HMACKey: Sendable {
+    private static let blockSize = 64
+    private let inner = SHA256Context()
+    private let outer = SHA256Context()
+
+    /// - Parameter context: scratch, free to use.
+    init(_ bytes: [UInt8], using context: SHA256Context) {
+        var block = bytes
+        if block.count > Self.blockSize {
+            context.restart()
+            context.update(block)
+            block = context.finish()
+        }
+        block += Array(repeating: 0, count: Self.blockSize - block.count)
+        self.inner.update(block.map { $0 ^ 0x36 })
+        self.outer.update(block.map { $0 ^ 0x5C })
+    }
+
+    /// The 32 bytes of the message's authentication code.
+    func authenticate(_ message: [UInt8], using context: SHA256Context) -> [UInt8] {
+        context.restart(from: self.inner)
+        context.update(message)
+        let digest = context.finish()
+        context.restart(from: self.outer)
+        context.update(digest)
+        return context.finish()
+    }
+}
+
+/// The key that signs one day's requests to one service in one region.
+///
+/// Source: AWS Signature Version 4, "Derive a signing key".
+struct SigningKey: Sendable {
+    let hmac: HMACKey
+
+    /// - Parameter day: of the request, `yyyymmdd`.
+    init(secret: Secret, day: String, region: String, service: String, using context: SHA256Context) {
+        var key = Array("AWS4".utf8) + Array(secret.revealed.utf8)
+        for part in [day, region, service, "aws4_request"] {
+            key = HMACKey(key, using: context).authenticate(Array(part.utf8), using: context)
+        }
+        self.hmac = HMACKey(key, using: context)
+    }
+}
+
+/// Derived keys by day, region and access key. Bounded: pass-through callers bring as many access keys as they like.
+final class SigningKeyCache: Sendable {
+    private struct Name: Hashable {
+        var accessKeyID: String
+        var secret: Secret
+        var day: String
+        var region: String
+    }
+    private static let capacity = 1024
+    private let service: String
+    private let keys = Mutex<[Name: SigningKey]>([:])
+
+    init(service: String) {
+        self.service = service
+    }
+
+    func key(for accessKey: AccessKey, day: String, region: String, using context: SHA256Context) -> SigningKey {
+        let name = Name(
+            accessKeyID: accessKey.accessKeyID,
+            secret: accessKey.secretAccessKey,
+            day: day,
+            region: region
+        )
+        if let known = self.keys.withLock({ $0[name] }) { return known }
+        // Outside the lock: two threads may derive the same key at once, and either result is right.
+        let key = SigningKey(
+            secret: accessKey.secretAccessKey,
+            day: day,
+            region: region,
+            service: self.service,
+            using: context
+        )
+        self.keys.withLock { keys in
+            if keys.count >= Self.capacity {
+                keys = keys.filter { $0.key.day == day }
+                if keys.count >= Self.capacity { keys.removeAll() }
+            }
+            keys[name] = key
+        }
+        return key
+    }
+
+    /// How many keys are held; for tests of the bound.
+    var count: Int { self.keys.withLock { $0.count } }
+}
