@@ -1,3 +1,5 @@
+import Common
+
 /// The distinct labels of one request, each looked at, checked and written out once.
 ///
 /// A scrape repeats the same few hundred labels in thousands of series, so a series becomes a list of small numbers, and

@@ -1,3 +1,4 @@
+import Common
 import TimestreamModel
 
 /// A request cut into `WriteRecords` calls; each call's body is made when it is sent.
@@ -67,9 +68,9 @@ package struct WritePlan: Sendable {
             }
         }
         var table: [UInt8] = Array(#"{"DatabaseName":"#.utf8)
-        JSONText.append(options.table.database.utf8, to: &table)
+        JSONText.append(options.table.database, to: &table)
         table += Array(#","TableName":"#.utf8)
-        JSONText.append(options.table.table.utf8, to: &table)
+        JSONText.append(options.table.table, to: &table)
         table.append(UInt8(ascii: ","))
         return WritePlan(
             counts: counts,

@@ -1,7 +1,7 @@
-/// JSON strings, for text that is known to be UTF-8.
-enum JSONText {
+/// JSON strings and flat objects, for text that is known to be UTF-8.
+package enum JSONText {
     /// Appends a JSON string: quotes, backslashes and control characters escaped, all else as it is.
-    static func append(_ text: some Collection<UInt8>, to output: inout [UInt8]) {
+    package static func append(_ text: [UInt8], to output: inout [UInt8]) {
         output.append(UInt8(ascii: "\""))
         for byte in text {
             switch byte {
@@ -20,17 +20,22 @@ enum JSONText {
         output.append(UInt8(ascii: "\""))
     }
 
-    /// Appends `{"Name":…,"Value":…}`.
-    static func appendDimension(
-        _ name: some Collection<UInt8>,
-        _ value: some Collection<UInt8>,
-        to output: inout [UInt8]
-    ) {
-        output += Array(#"{"Name":"#.utf8)
-        self.append(name, to: &output)
-        output += Array(#","Value":"#.utf8)
-        self.append(value, to: &output)
+    package static func append(_ text: String, to output: inout [UInt8]) {
+        self.append(Array(text.utf8), to: &output)
+    }
+
+    /// An object whose values are all strings, in the order given.
+    package static func object(_ members: [(name: String, value: String)]) -> [UInt8] {
+        var output: [UInt8] = []
+        for (name, value) in members {
+            output.append(output.isEmpty ? UInt8(ascii: "{") : UInt8(ascii: ","))
+            self.append(name, to: &output)
+            output.append(UInt8(ascii: ":"))
+            self.append(value, to: &output)
+        }
+        if output.isEmpty { output.append(UInt8(ascii: "{")) }
         output.append(UInt8(ascii: "}"))
+        return output
     }
 
     private static func digit(_ value: UInt8) -> UInt8 {
