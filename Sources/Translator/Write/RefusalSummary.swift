@@ -51,18 +51,18 @@ package struct RefusalSummary: Sendable, Equatable {
         let counts = self.samplesByReason.sorted { $0.key.rawValue < $1.key.rawValue }
             .map { "\($0.key.rawValue)=\($0.value)" }
             .joined(separator: " ")
-        return "\(counts); \(self.details.joined(separator: "; "))"
+        return ([counts] + self.details).joined(separator: "; ")
     }
 
-    /// Text of a sender, cut and without control characters, so that it cannot break a line or a log.
+    /// Text of a sender, cut and without control characters and line ends of any kind, so that it cannot break a line or
+    /// a log.
     package static func oneLine(_ text: String) -> String {
         var result = ""
         for scalar in text.unicodeScalars {
             guard result.utf8.count < Self.maximumDetailBytes else { return result + "…" }
-            if scalar.value < 0x20 || scalar.value == 0x7F {
-                result += " "
-            } else {
-                result.unicodeScalars.append(scalar)
+            switch scalar.properties.generalCategory {
+            case .control, .lineSeparator, .paragraphSeparator: result += " "
+            default: result.unicodeScalars.append(scalar)
             }
         }
         return result
