@@ -96,7 +96,7 @@ package final class BytesLease: Sendable {
     /// What the lease holds.
     package var byteCount: Int { self.state.withLock { $0.byteCount } }
 
-    /// Reserves more, for example the decoded size that the body declares. Does nothing after `release`.
+    /// Reserves more, for example the decoded size that the body declares. Keeps nothing after `release`.
     ///
     /// - Throws: as `BytesInFlight.reserve`; what the lease held before stays.
     package func grow(by byteCount: Int) throws(AccessRefusal) {
@@ -108,6 +108,16 @@ package final class BytesLease: Sendable {
             return true
         }
         if !isKept { self.budget.giveBack(byteCount) }
+    }
+
+    /// Gives back what a body did not need after all: one without `Content-Length` is reserved at its limit.
+    package func shrink(to byteCount: Int) {
+        let surplus = self.state.withLock { state in
+            let surplus = max(0, state.byteCount - max(byteCount, 0))
+            state.byteCount -= surplus
+            return surplus
+        }
+        if surplus > 0 { self.budget.giveBack(surplus) }
     }
 
     /// Gives everything back; a second call does nothing.
