@@ -133,15 +133,18 @@ let package = Package(
         systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
 
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
+        tests(of: "AdminConsole", in: "App", ["Common", httpTypes]),
         tests(
             of: "RequestHandling",
             in: "Gateway",
-            ["TenantAccess", "TenantConfiguration", "Common", httpTypes, logging]
+            [
+                "TenantAccess", "TenantConfiguration", "Translator", "TimestreamModel", "Common", httpTypes, logging,
+            ]
         ),
         tests(of: "TenantAccess", in: "Gateway", ["TenantConfiguration", "Common", httpTypes]),
         tests(of: "TenantConfiguration", in: "Gateway", ["Common"]),
         tests(of: "Translator", in: "", ["RegularExpressions", "TimestreamModel", "Common"]),
-        tests(of: "RegularExpressions", in: ""),
+        tests(of: "RegularExpressions", in: "", resources: [.copy("Vectors")]),
         tests(
             of: "TimestreamService",
             in: "Timestream",

@@ -8,8 +8,8 @@ package import TenantConfiguration
 package final class AccessControl: Sendable {
     private let resolver: TenantResolver
     private let tenants: [String: ConfiguredTenant]
-    /// The hash that checks for unknown tenants spend their time on; `nil` if no tenant has passwords.
-    private let decoyHash: Secret?
+    /// A hash of every tenant that has passwords, for checks that only spend time.
+    private let decoyHashes: [Secret]
     private let verifier: PasswordVerifier
     private let withoutTenant: TenantMetrics
     private let clock: AccessClock
@@ -52,7 +52,7 @@ package final class AccessControl: Sendable {
         self.clock = clock
         self.verifier = verifier
         self.withoutTenant = TenantMetrics(withoutTenant: metrics)
-        self.decoyHash = Self.commonestHash(configuration.tenants)
+        self.decoyHashes = configuration.tenants.compactMap(\.authentication.basic.first?.passwordHash)
         let limitBytes = configuration.server.limits.maxBytesInFlight
         self.bytesInFlight = previous?.bytesInFlight ?? BytesInFlight(limitBytes: limitBytes, metrics: metrics)
         self.bytesInFlight.reconfigure(limitBytes: limitBytes)
@@ -75,19 +75,32 @@ package final class AccessControl: Sendable {
         self.tenants = tenants
     }
 
-    /// Finds the tenant that header, path and client certificate name, and the path to route by. Proves nothing.
+    /// The ids of all tenants, in no order.
+    package var tenantIDs: [String] { Array(self.tenants.keys) }
+
+    /// Takes the path of a request apart. Never fails: whether the route exists is the first question, and the same for
+    /// all tenants.
+    package func target(of head: HTTPRequest) -> RequestTarget {
+        self.resolver.target(of: head)
+    }
+
+    /// Finds the tenant that header, path and client certificate name. Proves nothing.
     ///
     /// - Throws: 400 if no tenant, an invalid one, or two headers came; 403 if the sources disagree; 401 if the client
     ///   certificate has expired since the handshake.
-    package func resolve(_ head: HTTPRequest, peer: Peer) throws(AccessRefusal) -> TenantCandidate {
+    package func resolve(
+        _ target: RequestTarget,
+        head: HTTPRequest,
+        peer: Peer
+    ) throws(AccessRefusal) -> TenantCandidate {
         do {
             let resolution = try self.resolver.resolve(
-                head,
+                target,
+                head.headerFields,
                 identity: peer.identity,
                 unixSeconds: self.clock.unixSeconds()
             )
             return TenantCandidate(
-                route: resolution.route,
                 claimedID: resolution.tenant,
                 isProvenByCertificate: resolution.isProvenByCertificate,
                 tenant: self.tenants[resolution.tenant]
@@ -154,19 +167,17 @@ package final class AccessControl: Sendable {
     ) async throws(AccessRefusal) -> Bool {
         var hashes = candidate.tenant?.credentials.hashes(of: username) ?? []
         let isDecoy = hashes.isEmpty
-        if isDecoy, let hash = candidate.tenant?.credentials.decoyHash ?? self.decoyHash { hashes = [hash] }
+        if isDecoy, let hash = candidate.tenant?.credentials.decoyHash ?? self.decoyHash(for: candidate.claimedID) {
+            hashes = [hash]
+        }
         do {
-            for hash in hashes {
-                let matches = try await self.verifier.verify(
-                    tenant: candidate.claimedID,
-                    username: username,
-                    password: password,
-                    hash: hash,
-                    isDecoy: isDecoy
-                )
-                if matches { return true }
-            }
-            return false
+            return try await self.verifier.verify(
+                tenant: candidate.claimedID,
+                username: username,
+                password: password,
+                hashes: hashes,
+                isDecoy: isDecoy
+            )
         } catch {
             switch error {
             case .queueFull: throw .passwordQueueFull
@@ -175,21 +186,39 @@ package final class AccessControl: Sendable {
         }
     }
 
+    /// The hash that a check for a tenant without passwords, or without existence, spends its time on.
+    ///
+    /// Each id always gets the same one of the configured tenants' hashes, so that an unknown tenant costs as much as
+    /// some known one, and how much tells nothing. Swift seeds its hashes at random for each process.
+    private func decoyHash(for tenant: String) -> Secret? {
+        guard !self.decoyHashes.isEmpty else { return nil }
+        return self.decoyHashes[Int(UInt(bitPattern: tenant.hashValue) % UInt(self.decoyHashes.count))]
+    }
+
     /// Holds a proven request to its tenant's request rate and concurrency.
     ///
+    /// - Parameter remaining: what is left of the request's deadline; it never waits longer.
     /// - Returns: the place among the concurrent requests; keep it until the answer is complete.
     /// - Throws: over the rate by more than `max_wait`: `throttle_status`, for reads 429; too many at once: 503. All
     ///   with `Retry-After`.
-    package func admit(_ tenant: ProvenTenant, _ kind: RequestKind) async throws(AccessRefusal) -> Admission {
-        try await tenant.tenant.gate.admit(kind)
+    package func admit(
+        _ tenant: ProvenTenant,
+        _ kind: RequestKind,
+        within remaining: Duration
+    ) async throws(AccessRefusal) -> Admission {
+        try await tenant.tenant.gate.admit(kind, within: remaining)
     }
 
     /// Holds an admitted write to its tenant's sample rate. A request of more samples than the burst passes when the
     /// bucket is full.
     ///
     /// - Throws: as `admit`.
-    package func admitSamples(_ count: Int, _ tenant: ProvenTenant) async throws(AccessRefusal) {
-        try await tenant.tenant.gate.admitSamples(count)
+    package func admitSamples(
+        _ count: Int,
+        _ tenant: ProvenTenant,
+        within remaining: Duration
+    ) async throws(AccessRefusal) {
+        try await tenant.tenant.gate.admitSamples(count, within: remaining)
     }
 
     /// Reserves memory for a body from `bytesInFlight`, and counts a refusal for the tenant.
@@ -197,14 +226,5 @@ package final class AccessControl: Sendable {
     /// - Throws: as `BytesInFlight.reserve`.
     package func reserveBytes(_ byteCount: Int, _ tenant: ProvenTenant) throws(AccessRefusal) -> BytesLease {
         try self.bytesInFlight.reserve(byteCount, metrics: tenant.tenant.gate.metrics)
-    }
-
-    /// A hash of the method and cost that most users have, so that unknown tenants cost what most known ones do.
-    private static func commonestHash(_ tenants: [TenantSettings]) -> Secret? {
-        var counts: [Substring: Int] = [:]
-        let hashes = tenants.flatMap { $0.authentication.basic.map(\.passwordHash) }
-        // "$2b$10$": method and cost of bcrypt.
-        for hash in hashes { counts[hash.revealed.prefix(7), default: 0] += 1 }
-        return hashes.max { (counts[$0.revealed.prefix(7)] ?? 0) < (counts[$1.revealed.prefix(7)] ?? 0) }
     }
 }

@@ -1,9 +1,24 @@
 package import TenantConfiguration
 
-/// The tenant a request claims to act for, before proof. Does not show whether there is such a tenant.
-package struct TenantCandidate: Sendable {
+/// What the path of a request says: the route, and which tenant it names, if any.
+package struct RequestTarget: Sendable, Equatable {
+    enum PathTenant: Sendable, Equatable {
+        case absent
+        /// Something stands where the tenant belongs that cannot be a tenant id.
+        case invalid
+        case named(String)
+    }
+
     /// The path to route by: without the tenant's part and without query.
     package let route: String
+    let tenant: PathTenant
+
+    /// Whether the path has the shape of a tenant's path, with a valid id or not.
+    package var isTenantPath: Bool { self.tenant != .absent }
+}
+
+/// The tenant a request claims to act for, before proof. Does not show whether there is such a tenant.
+package struct TenantCandidate: Sendable {
     let claimedID: String
     let isProvenByCertificate: Bool
     /// `nil`: no such tenant.

@@ -43,7 +43,7 @@ final class TenantMetrics: Sendable {
             guard limit.isRate else { continue }
             waits[limit] = registry.counter(
                 "gateway_throttle_waits_total",
-                help: "Requests that waited for a rate limit of their tenant before they went on.",
+                help: "Requests that waited for a rate limit of their tenant, or would have but for mode: observe.",
                 labels: [("tenant", tenant), ("limit", limit.rawValue)]
             )
         }

@@ -17,6 +17,8 @@ package enum ProtocolError: Error, Sendable, Equatable, CustomStringConvertible 
     case decodedTooLarge(declared: Int, limitBytes: Int)
     /// `offset` counts bytes of the decoded body.
     case malformedProtobuf(offset: Int, Fault)
+    /// Reading it takes more memory than the caller has set aside; with more, the same body may be read.
+    case overMemory(limitBytes: Int)
 
     package var description: String {
         switch self {
@@ -30,6 +32,8 @@ package enum ProtocolError: Error, Sendable, Equatable, CustomStringConvertible 
             "the body declares \(declared) decoded bytes; the limit is \(limit)"
         case .malformedProtobuf(let offset, let fault):
             "the protobuf message \(fault.rawValue), at decoded byte \(offset)"
+        case .overMemory(let limit):
+            "the body takes more than \(limit) bytes of memory to read"
         }
     }
 }

@@ -7,7 +7,7 @@ import Common
 struct LabelTable: ~Copyable {
     /// Why no series with this label can be stored.
     enum Fault: UInt8 {
-        case none, emptyName, invalidUTF8, nameTooLong
+        case none, emptyName, invalidUTF8, nameTooLong, valueTooLong
     }
 
     struct Label {
@@ -64,6 +64,13 @@ struct LabelTable: ~Copyable {
         self.fragments.reserveCapacity(capacity * 24)
     }
 
+    /// What the table takes, with what arrays hold in reserve while they grow, and what sorting by name takes later.
+    var memoryBytes: Int {
+        // A label: 44 bytes, thrice while the array doubles, and up to six slots. A name: 20 bytes likewise, and four
+        // numbers of eight bytes for `RecordOrder.priorities`.
+        self.labels.count * 176 + self.names.count * 128 + self.fragments.count * 3
+    }
+
     /// The number of the label whose name and value stand at these offsets of the decoded body.
     mutating func intern(_ name: Range<Int>, _ value: Range<Int>, in bytes: RawSpan) -> Int32 {
         let hash = Self.hash(bytes, value, seed: Self.hash(bytes, name, seed: self.seed))
@@ -94,8 +101,6 @@ struct LabelTable: ~Copyable {
     // MARK: New labels
 
     private mutating func makeLabel(_ name: Range<Int>, _ value: Range<Int>, in bytes: RawSpan) -> Label {
-        let nameBytes = Self.copy(bytes, name)
-        let valueBytes = Self.copy(bytes, value)
         let nameNumber = self.internName(name, in: bytes)
         self.names[Int(nameNumber)].values += 1
         var label = Label(
@@ -110,25 +115,41 @@ struct LabelTable: ~Copyable {
             storedBytes: 0,
             fault: .none
         )
-        if nameBytes.isEmpty {
-            label.fault = .emptyName
-        } else if !Self.isUTF8(nameBytes) || !Self.isUTF8(valueBytes) {
-            label.fault = .invalidUTF8
-        } else if valueBytes.isEmpty {
-            // The same as no label at all; the walk leaves it out.
-        } else if nameNumber == Self.metricName {
+        label.fault = self.appendFragment(&label, name, value, in: bytes)
+        label.fragmentCount = Int32(self.fragments.count) - label.fragmentStart
+        return label
+    }
+
+    /// Writes a label's JSON, unless it can never be stored: then nothing of it is copied, however long it is.
+    private mutating func appendFragment(
+        _ label: inout Label,
+        _ name: Range<Int>,
+        _ value: Range<Int>,
+        in bytes: RawSpan
+    ) -> Fault {
+        let isMetric = label.name == Self.metricName
+        // Escapes only make names longer.
+        if name.isEmpty { return .emptyName }
+        if name.count > ColumnName.maximumDimensionNameBytes { return .nameTooLong }
+        if isMetric, value.count > ColumnName.maximumMeasureNameBytes { return .nameTooLong }
+        if value.count > WriteOptions.maximumLabelBytes { return .valueTooLong }
+        let nameBytes = Self.copy(bytes, name)
+        let valueBytes = Self.copy(bytes, value)
+        guard Self.isUTF8(nameBytes), Self.isUTF8(valueBytes) else { return .invalidUTF8 }
+        // The same as no label at all; the walk leaves it out.
+        if valueBytes.isEmpty { return .none }
+        if isMetric {
             let measure = ColumnName.measure(forMetric: valueBytes)
-            if measure.count > ColumnName.maximumMeasureNameBytes { label.fault = .nameTooLong }
+            guard measure.count <= ColumnName.maximumMeasureNameBytes else { return .nameTooLong }
             JSONText.append(measure, to: &self.fragments)
             label.storedBytes = Int32(measure.count)
         } else {
             let dimension = ColumnName.dimension(forLabel: nameBytes)
-            if dimension.count > ColumnName.maximumDimensionNameBytes { label.fault = .nameTooLong }
+            guard dimension.count <= ColumnName.maximumDimensionNameBytes else { return .nameTooLong }
             JSONText.appendDimension(dimension, valueBytes, to: &self.fragments)
             label.storedBytes = Int32(dimension.count + valueBytes.count)
         }
-        label.fragmentCount = Int32(self.fragments.count) - label.fragmentStart
-        return label
+        return .none
     }
 
     private mutating func internName(_ range: Range<Int>, in bytes: RawSpan) -> Int32 {

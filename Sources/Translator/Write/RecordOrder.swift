@@ -1,5 +1,9 @@
 /// The order in which samples are cut into calls, so that the records of a call share as much as they can.
-enum RecordOrder {
+struct RecordOrder {
+    /// For each series its place: equal series have the same.
+    private let ranks: [Int32]
+    private let rankCount: Int
+
     /// A place for every label name: names whose values are worth most to group by come first.
     ///
     /// What records of a call share is sent and billed once. Grouping by a name saves, for each of its values, about the
@@ -19,46 +23,8 @@ enum RecordOrder {
         return priorities
     }
 
-    /// Parts ordinary samples from NaN, stale markers and infinities, and counts those that cannot be stored.
-    static func split(
-        _ walk: borrowing WriteRequestWalk,
-        dropsSpecialValues: Bool,
-        _ counts: inout WriteCounts,
-        _ refusals: inout RefusalSummary
-    ) -> (ordinary: [WritePlan.Record], special: [WritePlan.Record]) {
-        var ordinary: [WritePlan.Record] = []
-        var special: [WritePlan.Record] = []
-        ordinary.reserveCapacity(walk.samples.count)
-        let exponent: UInt64 = 0x7FF0_0000_0000_0000
-        for sample in walk.samples {
-            guard WriteOptions.timestampsMilliseconds.contains(sample.timestamp) else {
-                let position = walk.series[Int(sample.series)].position
-                refusals.add(
-                    .timestampOutOfRange,
-                    samples: 1,
-                    detail: "timeseries[\(position)]: time \(sample.timestamp) is outside 1970 to 2262"
-                )
-                continue
-            }
-            let record = WritePlan.Record(series: sample.series, timestamp: sample.timestamp, bits: sample.bits)
-            if sample.bits & exponent != exponent {
-                ordinary.append(record)
-            } else if dropsSpecialValues {
-                counts.droppedSpecialValues += 1
-            } else {
-                special.append(record)
-            }
-        }
-        return (ordinary, special)
-    }
-
-    /// Sorts by label set, metric name and time; of the same point twice, the first one stays.
-    static func sortedUnique(
-        _ records: [WritePlan.Record],
-        _ walk: borrowing WriteRequestWalk,
-        _ counts: inout WriteCounts,
-        _ refusals: inout RefusalSummary
-    ) -> [WritePlan.Record] {
+    /// Sorts the series by label set and metric name.
+    init(_ walk: borrowing WriteRequestWalk) {
         let series = walk.series
         let sets = walk.labelSets
         /// Below zero, zero or above, as the left series comes before, with or after the right one.
@@ -77,55 +43,117 @@ enum RecordOrder {
             return Int(one.metric) - Int(other.metric)
         }
 
-        // Numbers of equal series become the same, so that only series are compared at length, not samples; and series
-        // by a number first that says the same wherever it differs.
-        let keys = self.sortKeys(walk)
+        // By a number first that says the same wherever it differs, and at length only where it does not.
+        let keys = Self.sortKeys(walk)
         let order = zip(keys.values, series.indices).map { (key: $0, number: Int32($1)) }.sorted { left, right in
             if left.key != right.key { return left.key < right.key }
             let difference = keys.isExact ? 0 : compare(left.number, right.number)
             return difference != 0 ? difference < 0 : left.number < right.number
         }
-        var rank = [Int32](repeating: 0, count: series.count)
+        var ranks = [Int32](repeating: 0, count: series.count)
         var last: Int32 = -1
         for (index, entry) in order.enumerated() {
             let isNew =
                 index == 0 || order[index - 1].key != entry.key
                 || (!keys.isExact && compare(order[index - 1].number, entry.number) != 0)
             if isNew { last += 1 }
-            rank[Int(entry.number)] = last
+            ranks[Int(entry.number)] = last
         }
-        let sorted = records.indices.map(Int32.init).sorted { left, right in
-            let one = records[Int(left)]
-            let other = records[Int(right)]
-            let oneRank = rank[Int(one.series)]
-            let otherRank = rank[Int(other.series)]
-            if oneRank != otherRank { return oneRank < otherRank }
-            if one.timestamp != other.timestamp { return one.timestamp < other.timestamp }
-            return left < right
-        }
+        self.ranks = ranks
+        self.rankCount = Int(last) + 1
+    }
 
-        var unique: [WritePlan.Record] = []
-        unique.reserveCapacity(records.count)
-        for index in sorted {
-            let record = records[Int(index)]
-            guard let kept = unique.last, kept.timestamp == record.timestamp,
-                rank[Int(kept.series)] == rank[Int(record.series)]
-            else {
-                unique.append(record)
+    /// Sorts samples by series and time, ordinary ones before NaN, stale markers and infinities; counts and leaves out
+    /// what cannot be stored; of the same point twice, the first one stays.
+    ///
+    /// - Parameter samples: empty afterwards, so that the memory of all of them is needed only twice.
+    /// - Returns: the records, and how many of them are ordinary.
+    func pack(
+        _ samples: inout [WritePlan.Record],
+        dropsSpecialValues: Bool,
+        _ series: [WriteRequestWalk.Series],
+        _ counts: inout WriteCounts,
+        _ refusals: inout RefusalSummary
+    ) -> (records: [WritePlan.Record], ordinaryCount: Int) {
+        // A counting sort: how many samples each place gets, then where its first one goes, then where its last one is.
+        var ends = [Int32](repeating: 0, count: self.rankCount * 2)
+        for sample in samples {
+            guard WriteOptions.timestampsMilliseconds.contains(sample.timestamp) else {
+                refusals.add(
+                    .timestampOutOfRange,
+                    samples: 1,
+                    detail: "timeseries[\(series[Int(sample.series)].position)]: time \(sample.timestamp) is outside "
+                        + "1970 to 2262"
+                )
                 continue
             }
-            if kept.bits == record.bits {
-                counts.repeatedSamples += 1
+            if dropsSpecialValues, sample.isSpecial {
+                counts.droppedSpecialValues += 1
             } else {
-                let position = series[Int(record.series)].position
-                refusals.add(
-                    .conflictingSample,
-                    samples: 1,
-                    detail: "timeseries[\(position)]: another value for time \(record.timestamp) in the same request"
-                )
+                ends[self.place(of: sample)] += 1
             }
         }
-        return unique
+        var total: Int32 = 0
+        for place in ends.indices {
+            let count = ends[place]
+            ends[place] = total
+            total += count
+        }
+        var records = [WritePlan.Record](repeating: .init(series: 0, timestamp: 0, bits: 0), count: Int(total))
+        for sample in samples where WriteOptions.timestampsMilliseconds.contains(sample.timestamp) {
+            if dropsSpecialValues, sample.isSpecial { continue }
+            let place = self.place(of: sample)
+            records[Int(ends[place])] = sample
+            ends[place] += 1
+        }
+        samples = []
+
+        var kept = 0
+        var ordinaryCount = 0
+        var start = 0
+        for (place, end) in ends.enumerated() {
+            if place == self.rankCount { ordinaryCount = kept }
+            let range = start..<Int(end)
+            start = range.upperBound
+            Self.sortByTime(&records, range)
+            let first = kept
+            for index in range {
+                let record = records[index]
+                if kept == first || records[kept - 1].timestamp != record.timestamp {
+                    records[kept] = record
+                    kept += 1
+                } else if records[kept - 1].bits == record.bits {
+                    counts.repeatedSamples += 1
+                } else {
+                    let position = series[Int(record.series)].position
+                    refusals.add(
+                        .conflictingSample,
+                        samples: 1,
+                        detail: "timeseries[\(position)]: another value for time \(record.timestamp)"
+                    )
+                }
+            }
+        }
+        records.removeLast(records.count - kept)
+        return (records, ordinaryCount)
+    }
+
+    /// Places of ordinary samples come first, then as many of special ones.
+    private func place(of sample: WritePlan.Record) -> Int {
+        Int(self.ranks[Int(sample.series)]) + (sample.isSpecial ? self.rankCount : 0)
+    }
+
+    /// Sorts one series' records, which nearly always are in order already.
+    private static func sortByTime(_ records: inout [WritePlan.Record], _ range: Range<Int>) {
+        guard range.count > 1 else { return }
+        for index in range.dropFirst() where records[index - 1].timestamp > records[index].timestamp {
+            // By pointer: sorting a slice of an array would copy it. The sort is stable, so the first one stays first.
+            unsafe records.withUnsafeMutableBufferPointer { buffer in
+                var part = unsafe UnsafeMutableBufferPointer(rebasing: buffer[range])
+                unsafe part.sort { $0.timestamp < $1.timestamp }
+            }
+            return
+        }
     }
 
     /// A number for each series that orders them as their label sets do: the ordinals of its values, the name of the

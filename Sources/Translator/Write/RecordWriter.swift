@@ -90,6 +90,10 @@ package struct RecordWriter: Sendable {
                 switch error.code {
                 case .rejectedRecords:
                     self.note(error.rejected, range, plan, &outcome)
+                case .validation where Self.namesTable(error.message):
+                    outcome.failure = TimestreamError(.resourceNotFound, message: error.message, status: error.status)
+                    outcome.failed += range.count + pending.reduce(0) { $0 + $1.count }
+                    return outcome
                 case .validation where range.count == 1:
                     outcome.refusals.add(
                         .invalidForStore,
@@ -116,6 +120,7 @@ package struct RecordWriter: Sendable {
         _ outcome: inout Outcome
     ) {
         var lost = Set<Int>()
+        var unnamed = 0
         for record in rejected {
             if let index = record.index, index >= 0, index < range.count {
                 guard lost.insert(index).inserted else { continue }
@@ -125,6 +130,7 @@ package struct RecordWriter: Sendable {
                     detail: "\(plan.origin(ofRecord: range.lowerBound + index)): \(record.reason)"
                 )
             } else {
+                unnamed += 1
                 outcome.refusals.add(.rejectedByStore, samples: 1, detail: record.reason)
             }
         }
@@ -133,7 +139,7 @@ package struct RecordWriter: Sendable {
             outcome.failure = TimestreamError(.malformedResponse, message: "RejectedRecordsException without a list")
             outcome.failed += range.count
         } else {
-            outcome.stored += max(0, range.count - rejected.count)
+            outcome.stored += max(0, range.count - lost.count - unnamed)
         }
     }
 
@@ -146,6 +152,11 @@ package struct RecordWriter: Sendable {
         }
         let middle = range.lowerBound + range.count / 2
         return [middle..<range.upperBound, range.lowerBound..<middle]
+    }
+
+    /// Whether the service calls the configured database or table invalid: no record is at fault then, and none is lost.
+    private static func namesTable(_ message: String) -> Bool {
+        ["'databaseName'", "'tableName'"].contains { message.contains($0) }
     }
 
     /// The number in `records.7.member`, counted from one.

@@ -7,6 +7,7 @@ package struct WriteOptions: Sendable {
     package var dropsSpecialValues: Bool
     /// A name that Timestream cannot hold: dropped and counted, or refused with 400.
     package var dropsLongNames: Bool
+    /// `__name__` included; never more than `maximumLabels` count.
     package var maxLabelsPerSeries: Int
 
     package init(table: TableName, dropsSpecialValues: Bool, dropsLongNames: Bool, maxLabelsPerSeries: Int) {
@@ -18,6 +19,9 @@ package struct WriteOptions: Sendable {
 
     /// Records a `WriteRecords` call takes (developer guide, "Quotas").
     package static let maximumRecords = 100
+    /// Labels that a series can have whatever is configured: the dimensions that a table takes, one of them for the metric
+    /// name of special values, and `__name__` (developer guide, "Quotas").
+    package static let maximumLabels = 128
     /// What a record's names and label values may take of its 2 KB, beside time, value and our own dimension.
     package static let maximumLabelBytes = 2048 - 8 - 8 - 64
     /// Writes reach from 1970-01-01 to 2262-04-11 (developer guide, "Supported data types").

@@ -11,15 +11,21 @@ package struct WritePlan: Sendable {
         var isSpecial: Bool
     }
 
-    /// One record to be.
+    /// One sample of the request, and then one record to be.
     struct Record: Sendable {
         var series: Int32
         var timestamp: Int64
+        /// The bit pattern of the value: arithmetic would change a signalling NaN.
         var bits: UInt64
+
+        /// NaN, a stale marker or an infinity: all that have the highest exponent.
+        var isSpecial: Bool { self.bits & 0x7FF0_0000_0000_0000 == 0x7FF0_0000_0000_0000 }
     }
 
     package let counts: WriteCounts
     package let refusals: RefusalSummary
+    /// What the plan takes until it is sent, and the bodies that are under way at once.
+    package let memoryBytes: Int
     /// Samples that are to be stored.
     package var recordCount: Int { self.records.count }
     package var batchCount: Int { self.batches.count }
@@ -44,27 +50,50 @@ package struct WritePlan: Sendable {
         return "timeseries[\(self.series[Int(record.series)].position)], time \(record.timestamp)"
     }
 
+    /// The most memory that a plan can be made of; its numbers of 32 bits reach that far.
+    package static let maximumMemoryBytes = Int(Int32.max)
+
     /// Reads a remote write 1.0 request and plans its calls.
     ///
-    /// - Parameter decoded: the body after snappy.
-    /// - Throws: `ProtocolError.malformedProtobuf`; nothing may be stored then.
-    package static func plan(_ decoded: [UInt8], options: WriteOptions) throws(ProtocolError) -> WritePlan {
-        var walk = try unsafe WriteRequestWalk.walk(decoded.span.bytes, options: options)
+    /// - Parameters:
+    ///   - decoded: the body after snappy.
+    ///   - memoryLimitBytes: what reading may take beside the body itself.
+    /// - Throws: `ProtocolError.malformedProtobuf`, nothing may be stored then; `.overMemory` if the limit is too small
+    ///   for this body; `.decodedTooLarge` for one of 2 GiB or more.
+    package static func plan(
+        _ decoded: [UInt8],
+        options: WriteOptions,
+        memoryLimitBytes: Int = WritePlan.maximumMemoryBytes
+    ) throws(ProtocolError) -> WritePlan {
+        guard decoded.count <= Self.maximumMemoryBytes else {
+            throw .decodedTooLarge(declared: decoded.count, limitBytes: Self.maximumMemoryBytes)
+        }
+        var walk = try unsafe WriteRequestWalk.walk(
+            decoded.span.bytes,
+            options: options,
+            memoryLimitBytes: min(memoryLimitBytes, Self.maximumMemoryBytes)
+        )
         let priorities = RecordOrder.priorities(of: walk.table)
         walk.setPriorities(priorities)
         var refusals = walk.refusals
         var counts = walk.counts
-        let split = RecordOrder.split(walk, dropsSpecialValues: options.dropsSpecialValues, &counts, &refusals)
-        var records: [Record] = []
+        let order = RecordOrder(walk)
+        var samples = walk.takeSamples()
+        let (records, ordinaryCount) = order.pack(
+            &samples,
+            dropsSpecialValues: options.dropsSpecialValues,
+            walk.series,
+            &counts,
+            &refusals
+        )
         var batches: [Batch] = []
-        records.reserveCapacity(split.ordinary.count + split.special.count)
-        for (isSpecial, part) in [(false, split.ordinary), (true, split.special)] where !part.isEmpty {
-            let unique = RecordOrder.sortedUnique(part, walk, &counts, &refusals)
-            let first = records.count
-            records += unique
-            for start in stride(from: first, to: records.count, by: WriteOptions.maximumRecords) {
-                let end = min(start + WriteOptions.maximumRecords, records.count)
-                batches.append(Batch(records: start..<end, isSpecial: isSpecial))
+        var largestBodyBytes = 0
+        for part in [0..<ordinaryCount, ordinaryCount..<records.count] {
+            for start in stride(from: part.lowerBound, to: part.upperBound, by: WriteOptions.maximumRecords) {
+                let range = start..<min(start + WriteOptions.maximumRecords, part.upperBound)
+                batches.append(Batch(records: range, isSpecial: start >= ordinaryCount))
+                let bodyBytes = range.reduce(0) { $0 + Int(walk.series[Int(records[$1].series)].fragmentBytes) + 128 }
+                largestBodyBytes = max(largestBodyBytes, bodyBytes)
             }
         }
         var table: [UInt8] = Array(#"{"DatabaseName":"#.utf8)
@@ -72,9 +101,12 @@ package struct WritePlan: Sendable {
         table += Array(#","TableName":"#.utf8)
         JSONText.append(options.table.table, to: &table)
         table.append(UInt8(ascii: ","))
+        // A buffer doubles as it grows, so a body may be in memory of twice its size.
+        let bodyBytes = 2 * (largestBodyBytes + table.count) * min(batches.count, RecordWriter.concurrentCalls)
         return WritePlan(
             counts: counts,
             refusals: refusals,
+            memoryBytes: bodyBytes + records.capacity * MemoryLayout<Record>.stride + walk.retainedBytes,
             records: records,
             batches: batches,
             series: walk.series,

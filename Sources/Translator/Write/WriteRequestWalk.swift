@@ -11,26 +11,23 @@ struct WriteRequestWalk: ~Copyable {
         var metric: Int32
         /// Its place in the request's `timeseries`.
         var position: Int32
-        /// Bytes that Timestream counts for labels and metric name.
-        var storedBytes: Int32
-    }
-
-    struct Sample {
-        var timestamp: Int64
-        /// The bit pattern of the value: arithmetic would change a signalling NaN.
-        var bits: UInt64
-        var series: Int32
+        /// Bytes of JSON that its labels and its metric name are.
+        var fragmentBytes: Int32
     }
 
     private(set) var table: LabelTable
     private(set) var labelSets: [Int32] = []
     private(set) var series: [Series] = []
-    private(set) var samples: [Sample] = []
+    private(set) var samples: [WritePlan.Record] = []
     private(set) var refusals = RefusalSummary()
     /// Everything of its kind in the request, stored or not.
     private(set) var counts = WriteCounts()
 
     private let options: WriteOptions
+    private let maximumLabels: Int
+    private let memoryLimitBytes: Int
+    /// How many samples there may be before the series at hand ends.
+    private var sampleLimit = 0
     // Of the series before: a label with the same bytes at the same place is the same label.
     private var previousRanges: [Range<Int>] = []
     private var previousLabels: [Int32] = []
@@ -40,9 +37,14 @@ struct WriteRequestWalk: ~Copyable {
 
     /// Reads a whole request.
     ///
-    /// - Throws: `ProtocolError.malformedProtobuf`; nothing of such a request may be stored.
-    static func walk(_ bytes: RawSpan, options: WriteOptions) throws(ProtocolError) -> WriteRequestWalk {
-        var walk = WriteRequestWalk(expectedLabels: bytes.byteCount / 512, options: options)
+    /// - Parameter memoryLimitBytes: what the walk and the sorting after it may take.
+    /// - Throws: `ProtocolError.malformedProtobuf`, nothing of such a request may be stored; `.overMemory`.
+    static func walk(
+        _ bytes: RawSpan,
+        options: WriteOptions,
+        memoryLimitBytes: Int
+    ) throws(ProtocolError) -> WriteRequestWalk {
+        var walk = WriteRequestWalk(bytes.byteCount, options: options, memoryLimitBytes: memoryLimitBytes)
         var reader = ProtobufReader(bytes)
         while let field = try reader.nextField() {
             switch field.number {
@@ -59,9 +61,44 @@ struct WriteRequestWalk: ~Copyable {
         return walk
     }
 
-    private init(expectedLabels: Int, options: WriteOptions) {
-        self.table = LabelTable(expectedLabels: expectedLabels)
+    private init(_ byteCount: Int, options: WriteOptions, memoryLimitBytes: Int) {
+        self.table = LabelTable(expectedLabels: byteCount / 512)
         self.options = options
+        self.maximumLabels = min(options.maxLabelsPerSeries, WriteOptions.maximumLabels)
+        self.memoryLimitBytes = memoryLimitBytes
+    }
+
+    // MARK: Memory
+
+    /// A sample is 24 bytes, thrice while its array doubles, or twice and once in its place in order.
+    private static let bytesOfSample = 80
+    /// A series is 24 bytes, and 40 more while it is sorted.
+    private static let bytesOfSeries = 112
+    private static let bytesOfLabelInSet = 12
+
+    /// Finds out how many samples there is still room for.
+    ///
+    /// The smallest sample is two bytes of a body and forty times that here: what a body declares says little about what
+    /// it costs.
+    private mutating func setSampleLimit() throws(ProtocolError) {
+        let others =
+            self.series.count * Self.bytesOfSeries + self.labelSets.count * Self.bytesOfLabelInSet
+            + self.table.memoryBytes
+        guard others <= self.memoryLimitBytes else { throw .overMemory(limitBytes: self.memoryLimitBytes) }
+        self.sampleLimit = (self.memoryLimitBytes - others) / Self.bytesOfSample
+    }
+
+    /// What a plan keeps of the walk.
+    var retainedBytes: Int {
+        self.series.capacity * MemoryLayout<Series>.stride + self.labelSets.capacity * MemoryLayout<Int32>.stride
+            + self.table.labels.capacity * MemoryLayout<LabelTable.Label>.stride + self.table.fragments.capacity
+    }
+
+    /// Hands the samples over, so that they can be put in order without a second copy of them all.
+    mutating func takeSamples() -> [WritePlan.Record] {
+        var samples: [WritePlan.Record] = []
+        swap(&samples, &self.samples)
+        return samples
     }
 
     mutating func setPriorities(_ priorities: [Int32]) {
@@ -89,6 +126,7 @@ struct WriteRequestWalk: ~Copyable {
     // MARK: Messages
 
     private mutating func timeSeries(_ bytes: RawSpan, _ range: Range<Int>) throws(ProtocolError) {
+        try self.setSampleLimit()
         let position = self.counts.series
         self.counts.series += 1
         swap(&self.previousRanges, &self.currentRanges)
@@ -106,7 +144,7 @@ struct WriteRequestWalk: ~Copyable {
                 let label = try reader.message(field)
                 labelCount += 1
                 // Past the limit labels are still checked for their form, but no longer kept.
-                if labelCount <= self.options.maxLabelsPerSeries {
+                if labelCount <= self.maximumLabels {
                     try self.label(bytes, label)
                 } else {
                     try Self.check(bytes, label)
@@ -168,8 +206,9 @@ struct WriteRequestWalk: ~Copyable {
             default: try reader.skip(field)
             }
         }
+        guard self.samples.count < self.sampleLimit else { throw .overMemory(limitBytes: self.memoryLimitBytes) }
         self.counts.samples += 1
-        self.samples.append(Sample(timestamp: timestamp, bits: bits, series: Int32(self.series.count)))
+        self.samples.append(WritePlan.Record(series: Int32(self.series.count), timestamp: timestamp, bits: bits))
     }
 
     /// Walks a message that is not kept: a malformed one makes the whole request malformed.
@@ -185,8 +224,8 @@ struct WriteRequestWalk: ~Copyable {
         let sampleCount = self.samples.count - firstSample
         let setStart = self.labelSets.count
         var metric: Int32 = -1
-        var storedBytes = 0
-        if let fault = self.collectLabels(labelCount, position, &metric, &storedBytes) {
+        var fragmentBytes: Int32 = 0
+        if let fault = self.collectLabels(labelCount, position, &metric, &fragmentBytes) {
             self.labelSets.removeSubrange(setStart...)
             self.samples.removeSubrange(firstSample...)
             guard sampleCount > 0 else { return }
@@ -210,7 +249,7 @@ struct WriteRequestWalk: ~Copyable {
                 setCount: Int32(self.labelSets.count - setStart),
                 metric: metric,
                 position: Int32(position),
-                storedBytes: Int32(storedBytes)
+                fragmentBytes: fragmentBytes
             )
         )
     }
@@ -226,9 +265,10 @@ struct WriteRequestWalk: ~Copyable {
         _ labelCount: Int,
         _ position: Int,
         _ metric: inout Int32,
-        _ storedBytes: inout Int
+        _ fragmentBytes: inout Int32
     ) -> SeriesFault? {
-        guard labelCount <= self.options.maxLabelsPerSeries else { return SeriesFault(reason: .tooManyLabels) }
+        var storedBytes = 0
+        guard labelCount <= self.maximumLabels else { return SeriesFault(reason: .tooManyLabels) }
         for number in self.currentLabels {
             let label = self.table.labels[Int(number)]
             switch label.fault {
@@ -236,6 +276,7 @@ struct WriteRequestWalk: ~Copyable {
             case .emptyName: return SeriesFault(reason: .emptyLabelName, label: number)
             case .invalidUTF8: return SeriesFault(reason: .invalidUTF8, label: number)
             case .nameTooLong: return SeriesFault(reason: .nameTooLong, label: number)
+            case .valueTooLong: return SeriesFault(reason: .recordTooLarge, label: number)
             }
             let name = Int(label.name)
             guard self.table.names[name].lastSeries != Int32(position) else {
@@ -244,6 +285,7 @@ struct WriteRequestWalk: ~Copyable {
             self.table.names[name].lastSeries = Int32(position)
             guard label.valueCount > 0 else { continue }
             storedBytes += Int(label.storedBytes)
+            fragmentBytes += label.fragmentCount + 1
             if label.name == LabelTable.metricName {
                 metric = number
             } else {
@@ -259,7 +301,7 @@ struct WriteRequestWalk: ~Copyable {
         var text = "timeseries[\(position)]: "
         switch fault.reason {
         case .missingMetricName: text += "no metric name (label __name__)"
-        case .tooManyLabels: text += "more than \(self.options.maxLabelsPerSeries) labels"
+        case .tooManyLabels: text += "more than \(self.maximumLabels) labels"
         case .recordTooLarge: text += "labels of more than \(WriteOptions.maximumLabelBytes) bytes together"
         case .emptyLabelName: text += "a label with an empty name"
         case .duplicateLabelName: text += "label name repeated"

@@ -41,7 +41,9 @@ package final class BytesInFlight: Sendable {
     fileprivate func take(_ byteCount: Int, onTopOf held: Int, metrics: TenantMetrics?) throws(AccessRefusal) {
         // Written so that no sum can overflow, whatever a peer declares.
         let (isTaken, limit) = self.state.withLock { state in
-            guard byteCount <= state.limitBytes - state.usedBytes else { return (false, state.limitBytes) }
+            // Nothing always fits, even after the limit was made smaller than what is reserved.
+            let fits = byteCount == 0 || byteCount <= state.limitBytes - state.usedBytes
+            guard fits else { return (false, state.limitBytes) }
             state.usedBytes += byteCount
             return (true, state.limitBytes)
         }
@@ -96,7 +98,7 @@ package final class BytesLease: Sendable {
     /// What the lease holds.
     package var byteCount: Int { self.state.withLock { $0.byteCount } }
 
-    /// Reserves more, for example the decoded size that the body declares. Does nothing after `release`.
+    /// Reserves more, for example the decoded size that the body declares. Keeps nothing after `release`.
     ///
     /// - Throws: as `BytesInFlight.reserve`; what the lease held before stays.
     package func grow(by byteCount: Int) throws(AccessRefusal) {
@@ -108,6 +110,16 @@ package final class BytesLease: Sendable {
             return true
         }
         if !isKept { self.budget.giveBack(byteCount) }
+    }
+
+    /// Gives back what a body did not need after all: one without `Content-Length` is reserved at its limit.
+    package func shrink(to byteCount: Int) {
+        let surplus = self.state.withLock { state in
+            let surplus = max(0, state.byteCount - max(byteCount, 0))
+            state.byteCount -= surplus
+            return surplus
+        }
+        if surplus > 0 { self.budget.giveBack(surplus) }
     }
 
     /// Gives everything back; a second call does nothing.

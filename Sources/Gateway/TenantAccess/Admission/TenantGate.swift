@@ -24,16 +24,16 @@ final class TenantGate: Sendable {
         self.limiter.withLock { $0.reconfigure(limits, now: now) }
     }
 
-    /// Lets one request through, after a wait if need be.
-    func admit(_ kind: RequestKind) async throws(AccessRefusal) -> Admission {
-        try await self.pass(.request(kind))
+    /// Lets one request through, after a wait if need be, but never a longer one than `remaining`.
+    func admit(_ kind: RequestKind, within remaining: Duration) async throws(AccessRefusal) -> Admission {
+        try await self.pass(.request(kind), within: remaining)
         self.metrics.inProgress(kind)?.increment()
         return Admission(kind, gate: self)
     }
 
     /// Lets samples of an admitted request through, after a wait if need be.
-    func admitSamples(_ count: Int) async throws(AccessRefusal) {
-        try await self.pass(.samples(count))
+    func admitSamples(_ count: Int, within remaining: Duration) async throws(AccessRefusal) {
+        try await self.pass(.samples(count), within: remaining)
     }
 
     func leave(_ kind: RequestKind) {
@@ -41,9 +41,10 @@ final class TenantGate: Sendable {
         self.metrics.inProgress(kind)?.increment(by: -1)
     }
 
-    private func pass(_ demand: TenantLimiter.Demand) async throws(AccessRefusal) {
+    private func pass(_ demand: TenantLimiter.Demand, within remaining: Duration) async throws(AccessRefusal) {
         let now = self.clock.nanoseconds()
-        let (decision, limits) = self.limiter.withLock { ($0.begin(demand, now: now), $0.limits) }
+        let longest = remaining.wholeNanoseconds
+        let (decision, limits) = self.limiter.withLock { ($0.begin(demand, now: now, longestWait: longest), $0.limits) }
         self.count(decision)
         guard case .wait(let nanoseconds) = decision.outcome else {
             return try self.act(on: decision, limits: limits)

@@ -76,7 +76,9 @@ struct TenantLimiter: Sendable {
     }
 
     /// Decides on one demand. A request that goes on holds a place among the concurrent ones until `leave`.
-    mutating func begin(_ demand: Demand, now: Int64) -> Decision {
+    ///
+    /// - Parameter longestWait: what is left of the request's deadline; a longer wait is refused, as by `max_wait`.
+    mutating func begin(_ demand: Demand, now: Int64, longestWait: Int64 = .max) -> Decision {
         let isEnforced = self.limits.mode == .enforce
         var decision = Decision(outcome: .goOn)
         if let limit = self.exceededConcurrency(demand) {
@@ -88,7 +90,7 @@ struct TenantLimiter: Sendable {
             }
         }
         let limit = Self.rateLimit(demand)
-        switch self.reserve(demand, now: now) {
+        switch self.reserve(demand, now: now, longestWait: longestWait) {
         case .granted(wait: 0):
             break
         case .granted(wait: let wait) where !isEnforced:
@@ -136,17 +138,6 @@ struct TenantLimiter: Sendable {
         }
     }
 
-    /// The rate or number that a limit allows now.
-    func value(of limit: Limit) -> Int? {
-        switch limit {
-        case .writeRequests: self.limits.writeRequestsPerSecond
-        case .readRequests: self.limits.readRequestsPerSecond
-        case .samples: self.limits.samplesPerSecond
-        case .concurrentWrites: self.limits.concurrentWrites
-        case .concurrentReads: self.limits.concurrentReads
-        }
-    }
-
     private static func rateLimit(_ demand: Demand) -> Limit {
         switch demand {
         case .request(.write): .writeRequests
@@ -155,8 +146,8 @@ struct TenantLimiter: Sendable {
         }
     }
 
-    private mutating func reserve(_ demand: Demand, now: Int64) -> TokenBucket.Reservation {
-        let maxWait = self.limits.maxWait.wholeNanoseconds
+    private mutating func reserve(_ demand: Demand, now: Int64, longestWait: Int64) -> TokenBucket.Reservation {
+        let maxWait = min(self.limits.maxWait.wholeNanoseconds, longestWait)
         let free = TokenBucket.Reservation.granted(wait: 0)
         return switch demand {
         case .request(.write): self.writeRequests?.reserve(1, now: now, maxWait: maxWait) ?? free

@@ -43,7 +43,7 @@ final class PasswordVerifier: Sendable {
     private let metrics: Metrics
 
     /// - Parameters:
-    ///   - cacheLifetime: how long a success counts without another check.
+    ///   - cacheLifetime: how long a success is remembered that nobody uses.
     ///   - compare: the expensive part; tests count and block it.
     init(
         registry: MetricRegistry,
@@ -60,7 +60,10 @@ final class PasswordVerifier: Sendable {
         self.metrics = Metrics(registry)
     }
 
-    /// Whether the password is the one the hash was made of.
+    /// Whether the password is the one that one of the hashes was made of.
+    ///
+    /// Remembered successes are looked for first, for all hashes: while a password is being replaced, the sender that
+    /// has the new one already must not pay for a check of the old one each time.
     ///
     /// - Parameters:
     ///   - tenant: the tenant the request claims, known or not.
@@ -69,36 +72,40 @@ final class PasswordVerifier: Sendable {
         tenant: String,
         username: [UInt8],
         password: [UInt8],
-        hash: Secret,
+        hashes: [Secret],
         isDecoy: Bool
     ) async throws(Failure) -> Bool {
-        let key = self.keys.key(
-            tenant: tenant,
-            username: username,
-            password: password,
-            hash: hash.revealed,
-            isDecoy: isDecoy
-        )
+        let checks = hashes.map { hash in
+            PasswordCheck(
+                key: self.keys.key(
+                    tenant: tenant,
+                    username: username,
+                    password: password,
+                    hash: hash.revealed,
+                    isDecoy: isDecoy
+                ),
+                lane: tenant,
+                password: password,
+                hash: hash.revealed,
+                isDecoy: isDecoy
+            )
+        }
         let now = self.clock.nanoseconds()
-        if self.cache.withLock({ $0.contains(key, now: now) }) {
+        if self.cache.withLock({ cache in checks.contains { cache.contains($0.key, now: now) } }) {
             self.metrics.cached.increment()
             return true
         }
-        let check = PasswordCheck(
-            key: key,
-            lane: tenant,
-            password: password,
-            hash: hash.revealed,
-            isDecoy: isDecoy
-        )
-        switch await self.wait(for: check) {
-        case .matches: return true
-        case .differs: return false
-        case .refused:
-            self.metrics.refused.increment()
-            throw .queueFull
-        case .cancelled: throw .cancelled
+        for check in checks {
+            switch await self.wait(for: check) {
+            case .matches: return true
+            case .differs: continue
+            case .refused:
+                self.metrics.refused.increment()
+                throw .queueFull
+            case .cancelled: throw .cancelled
+            }
         }
+        return false
     }
 
     private func wait(for check: PasswordCheck) async -> Answer {

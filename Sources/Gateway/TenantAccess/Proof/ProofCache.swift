@@ -2,6 +2,10 @@
 ///
 /// Bounded and nearly least-recently-used: entries live in two generations, a hit in the older one moves to the newer,
 /// and when the newer is half the capacity the older is forgotten. Failures are never remembered.
+///
+/// A success cannot become wrong: the hash is part of the key, and which hashes count is asked of the configuration each
+/// time. The lifetime only ends what nobody uses any more, and use prolongs it: a flood of wrong passwords, which fills
+/// the queue of checks, cannot lock out a sender that was let in before.
 struct ProofCache: Sendable {
     private let generationCapacity: Int
     private let lifetimeNanoseconds: Int64
@@ -11,7 +15,7 @@ struct ProofCache: Sendable {
 
     /// - Parameters:
     ///   - capacity: the number of entries it never exceeds.
-    ///   - lifetime: how long after a check its success counts; use does not prolong it.
+    ///   - lifetime: how long after its last use a success is remembered.
     init(capacity: Int, lifetime: Duration) {
         self.generationCapacity = max(capacity / 2, 1)
         self.lifetimeNanoseconds = lifetime.wholeNanoseconds
@@ -20,27 +24,27 @@ struct ProofCache: Sendable {
     var count: Int { self.newer.count + self.older.count }
 
     mutating func contains(_ key: ProofKey, now: Int64) -> Bool {
-        if let end = self.newer[key] {
-            if now < end { return true }
+        guard let end = self.newer[key] ?? self.older[key] else { return false }
+        self.older[key] = nil
+        guard now < end else {
             self.newer[key] = nil
             return false
         }
-        guard let end = self.older.removeValue(forKey: key), now < end else { return false }
-        self.store(key, until: end)
+        self.store(key, now: now)
         return true
     }
 
     mutating func insert(_ key: ProofKey, now: Int64) {
         self.older[key] = nil
-        let (end, overflow) = now.addingReportingOverflow(self.lifetimeNanoseconds)
-        self.store(key, until: overflow ? .max : end)
+        self.store(key, now: now)
     }
 
-    private mutating func store(_ key: ProofKey, until end: Int64) {
+    private mutating func store(_ key: ProofKey, now: Int64) {
         if self.newer.count >= self.generationCapacity, self.newer[key] == nil {
             self.older = self.newer
             self.newer.removeAll(keepingCapacity: true)
         }
-        self.newer[key] = end
+        let (end, overflow) = now.addingReportingOverflow(self.lifetimeNanoseconds)
+        self.newer[key] = overflow ? .max : end
     }
 }

@@ -4,7 +4,7 @@ struct TenantPathTemplate: Sendable {
         /// The path does not have the template's shape: it names no tenant.
         case absent
         /// The path has the shape, but what stands for the tenant cannot be a tenant id.
-        case invalid
+        case invalid(route: String)
         /// - Parameter route: what follows the template, starting with a slash.
         case tenant(String, route: String)
     }
@@ -44,7 +44,10 @@ struct TenantPathTemplate: Sendable {
         let route = tail.dropFirst(self.suffix.count)
         // Without a route behind it there is nothing to do for a tenant: `/t/payments` is an unknown path.
         guard route.first == UInt8(ascii: "/") else { return .absent }
-        guard let tenant = TenantID.decodingPathSegment(segment.dropLast(self.segmentEnd.count)) else { return .invalid }
-        return .tenant(tenant, route: String(decoding: route, as: UTF8.self))
+        let name = String(decoding: route, as: UTF8.self)
+        guard let tenant = TenantID.decodingPathSegment(segment.dropLast(self.segmentEnd.count)) else {
+            return .invalid(route: name)
+        }
+        return .tenant(tenant, route: name)
     }
 }

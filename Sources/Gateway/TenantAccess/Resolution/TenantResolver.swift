@@ -9,8 +9,6 @@ import HTTPTypes
 struct TenantResolver: Sendable {
     struct Resolution: Equatable {
         var tenant: String
-        /// The path without the tenant's part and without query.
-        var route: String
         /// Whether the client certificate is bound to this tenant.
         var isProvenByCertificate: Bool
     }
@@ -22,39 +20,47 @@ struct TenantResolver: Sendable {
     var defaultTenant: String?
     var bindings: CertificateBindings
 
+    /// What the path of a request says, before anything is decided.
+    func target(of head: HTTPRequest) -> RequestTarget {
+        // Unicode scalars, not characters: a combining mark after the question mark would hide it.
+        let path = Substring((head.path ?? "").unicodeScalars.prefix { $0 != "?" })
+        return switch self.template?.match(path) ?? .absent {
+        case .absent: RequestTarget(route: String(path), tenant: .absent)
+        case .invalid(route: let route): RequestTarget(route: route, tenant: .invalid)
+        case .tenant(let tenant, route: let route): RequestTarget(route: route, tenant: .named(tenant))
+        }
+    }
+
     /// - Parameter unixSeconds: the time now, to refuse a certificate that expired after the handshake.
     func resolve(
-        _ head: HTTPRequest,
+        _ target: RequestTarget,
+        _ fields: HTTPFields,
         identity: PeerIdentity?,
         unixSeconds: Int64
     ) throws(AccessRefusal) -> Resolution {
         if let identity, unixSeconds > identity.notAfterSeconds { throw .certificateExpired }
-        let path = (head.path ?? "").prefix { $0 != "?" }
-        var route = String(path)
-
-        let named = try self.tenantInHeader(head.headerFields)
+        let named = try self.tenantInHeader(fields)
         var chosen = named
-        switch self.template?.match(path) ?? .absent {
+        switch target.tenant {
         case .absent: break
         case .invalid:
             throw AccessRefusal(400, .invalidTenant, "the path does not hold a valid tenant id; \(Self.rule)")
-        case .tenant(let tenant, route: let rest):
+        case .named(let tenant):
             if let named, named != tenant { throw Self.disagreement }
             chosen = tenant
-            route = rest
         }
 
         let bound = identity.map { self.bindings.tenants(of: $0) } ?? []
         if let chosen {
             guard bound.isEmpty || bound.contains(chosen) else { throw Self.disagreement }
-            return Resolution(tenant: chosen, route: route, isProvenByCertificate: !bound.isEmpty)
+            return Resolution(tenant: chosen, isProvenByCertificate: !bound.isEmpty)
         }
         switch bound.count {
         case 0:
             guard let defaultTenant else { throw self.missing("the request names no tenant") }
-            return Resolution(tenant: defaultTenant, route: route, isProvenByCertificate: false)
+            return Resolution(tenant: defaultTenant, isProvenByCertificate: false)
         case 1:
-            return Resolution(tenant: bound[0], route: route, isProvenByCertificate: true)
+            return Resolution(tenant: bound[0], isProvenByCertificate: true)
         default:
             throw self.missing("the client certificate is good for several tenants and the request names none")
         }
