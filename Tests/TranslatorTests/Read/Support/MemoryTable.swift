@@ -1,0 +1,305 @@
+import Common
+import Foundation
+import Synchronization
+import TimestreamModel
+
+/// A table in memory that takes `WriteRecords` bodies and understands the statements of a reader.
+///
+/// It knows Timestream's habits: columns in any order, nulls, pages that may be empty, and an error for a column that no
+/// record ever had.
+final class MemoryTable: TimestreamStore {
+    struct Row: Sendable {
+        var dimensions: [[UInt8]: [UInt8]]
+        var measure: [UInt8]
+        /// As the service shows it, such as `2023-11-14 22:13:20.000000000`.
+        var timeText: String
+        var timeMilliseconds: Int64
+        /// The columns of its values and their texts.
+        var values: [String: String]
+    }
+
+    struct Behaviour: Sendable {
+        var rowsPerPage = 1_000
+        var startsWithEmptyPage = false
+        /// Answers with all rows, whatever the statement asks.
+        var ignoresConditions = false
+        /// Columns that no row has, as after records that are gone.
+        var extraColumns: [String] = []
+        /// Asked before each call; an error is thrown instead of an answer.
+        var refuse: (@Sendable (_ statement: String, _ call: Int) -> TimestreamError?)?
+    }
+
+    private struct State {
+        var rows: [Row] = []
+        var statements: [String] = []
+        var calls = 0
+        var cancelled: [String] = []
+        var pages: [String: (statement: String, page: QueryPage)] = [:]
+        var generator = SeededGenerator(seed: 7)
+    }
+
+    private let behaviour: Behaviour
+    private let state: Mutex<State>
+    private let cancellations = AsyncStream<String>.makeStream()
+
+    init(_ rows: [Row] = [], behaviour: Behaviour = Behaviour()) {
+        self.behaviour = behaviour
+        self.state = Mutex(State(rows: rows))
+    }
+
+    /// Statements in the order of their first call.
+    var statements: [String] { self.state.withLock { $0.statements } }
+    var rows: [Row] { self.state.withLock { $0.rows } }
+
+    func add(_ rows: [Row]) {
+        self.state.withLock { $0.rows += rows }
+    }
+
+    /// The id of the first query that was cancelled; waits for it.
+    func firstCancellation() async -> String? {
+        for await id in self.cancellations.stream { return id }
+        return nil
+    }
+
+    // MARK: TimestreamStore
+
+    func writeRecords(body: FrozenBytes, deadline: ContinuousClock.Instant) async throws(TimestreamError) {
+        guard let json = try? JSONSerialization.jsonObject(with: Data(body.array)) as? [String: Any],
+            let common = json["CommonAttributes"] as? [String: Any], let records = json["Records"] as? [[String: Any]]
+        else { throw TimestreamError(.validation, message: "no WriteRecords body", status: 400) }
+        var rows: [Row] = []
+        for record in records {
+            var dimensions: [[UInt8]: [UInt8]] = [:]
+            for source in [common, record] {
+                for dimension in source["Dimensions"] as? [[String: String]] ?? [] {
+                    dimensions[Array((dimension["Name"] ?? "").utf8)] = Array((dimension["Value"] ?? "").utf8)
+                }
+            }
+            func member(_ name: String) -> String? { record[name] as? String ?? common[name] as? String }
+            let type = (member("MeasureValueType") ?? "DOUBLE").lowercased()
+            let value = member("MeasureValue") ?? ""
+            rows.append(
+                Row(
+                    dimensions: dimensions,
+                    measure: Array((member("MeasureName") ?? "").utf8),
+                    timeMilliseconds: Int64(member("Time") ?? "") ?? -1,
+                    values: ["measure_value::\(type)": type == "double" ? javaText(Double(value) ?? .nan) : value]
+                )
+            )
+        }
+        self.add(rows)
+    }
+
+    func query(
+        _ statement: String,
+        nextToken: String?,
+        deadline: ContinuousClock.Instant
+    ) async throws(TimestreamError) -> QueryPage {
+        if Task.isCancelled { throw TimestreamError(.cancelled, message: "cancelled") }
+        let call = self.state.withLock { state in
+            state.calls += 1
+            if nextToken == nil { state.statements.append(statement) }
+            return state.calls
+        }
+        if let error = self.behaviour.refuse?(statement, call) { throw error }
+        return try self.state.withLock { state throws(TimestreamError) in
+            if let nextToken {
+                guard let next = state.pages.removeValue(forKey: nextToken), next.statement == statement else {
+                    throw TimestreamError(.validation, message: "Invalid pagination token", status: 400)
+                }
+                return next.page
+            }
+            return try self.firstPage(of: statement, &state)
+        }
+    }
+
+    func cancelQuery(id: String) async {
+        self.cancellations.continuation.yield(id)
+    }
+
+    // MARK: Answers
+
+    private func firstPage(of statement: String, _ state: inout State) throws(TimestreamError) -> QueryPage {
+        let parsed = try SQLParser.parse(statement)
+        guard parsed.database == Array("db".utf8), parsed.table == Array("tbl".utf8) else {
+            throw TimestreamError(
+                .validation,
+                message: "The table 'tbl' does not exist in database 'db' at line 1:1",
+                status: 400
+            )
+        }
+        var dimensions: Set<[UInt8]> = []
+        var values = Set(self.behaviour.extraColumns.filter { $0.hasPrefix("measure_value::") })
+        for row in state.rows {
+            dimensions.formUnion(row.dimensions.keys)
+            values.formUnion(row.values.keys)
+        }
+        dimensions.formUnion(self.behaviour.extraColumns.filter { !values.contains($0) }.map { Array($0.utf8) })
+        // A row as every column knows it; columns that do not exist are an error even if there is no row at all.
+        func value(_ row: Row, _ column: [UInt8]) throws(TimestreamError) -> [UInt8]? {
+            if column == Array("measure_name".utf8), !state.rows.isEmpty { return row.measure }
+            let name = String(decoding: column, as: UTF8.self)
+            if values.contains(name) { return row.values[name].map { Array($0.utf8) } }
+            guard dimensions.contains(column) else {
+                throw TimestreamError(.validation, message: "line 1:50: Column '\(name)' does not exist", status: 400)
+            }
+            return row.dimensions[column]
+        }
+        let blank = Row(dimensions: [:], measure: [], timeText: "", timeMilliseconds: 0, values: [:])
+        _ = try parsed.condition.evaluate(time: 0) { column throws(TimestreamError) in try value(blank, column) }
+        var rows: [Row] = []
+        for row in state.rows {
+            let isWanted = try parsed.condition.evaluate(time: row.timeMilliseconds) {
+                column throws(TimestreamError) in try value(row, column)
+            }
+            if self.behaviour.ignoresConditions || isWanted == true { rows.append(row) }
+        }
+        rows.shuffle(using: &state.generator)
+        var columns = dimensions.map {
+            QueryPage.Column(name: String(decoding: $0, as: UTF8.self), scalarType: "VARCHAR")
+        }
+        columns += values.map { name in
+            QueryPage.Column(name: name, scalarType: String(name.dropFirst("measure_value::".count)).uppercased())
+        }
+        columns.append(QueryPage.Column(name: "measure_name", scalarType: "VARCHAR"))
+        columns.append(QueryPage.Column(name: "time", scalarType: "TIMESTAMP"))
+        columns.shuffle(using: &state.generator)
+        return self.paginate(rows, columns, statement, &state)
+    }
+
+    private func paginate(
+        _ rows: [Row],
+        _ columns: [QueryPage.Column],
+        _ statement: String,
+        _ state: inout State
+    ) -> QueryPage {
+        let queryID = "Q\(state.calls)"
+        var parts = stride(from: 0, to: rows.count, by: self.behaviour.rowsPerPage).map {
+            Array(rows[$0..<min($0 + self.behaviour.rowsPerPage, rows.count)])
+        }
+        if self.behaviour.startsWithEmptyPage || parts.isEmpty { parts.insert([], at: 0) }
+        var page: QueryPage?
+        for (number, part) in parts.enumerated().reversed() {
+            var token: String?
+            if let following = page {
+                token = "\(queryID)-\(number + 1)"
+                state.pages["\(queryID)-\(number + 1)"] = (statement, following)
+            }
+            page = makePage(part, columns: columns, queryID: queryID, nextToken: token)
+        }
+        return page ?? QueryPage(queryID: queryID, columns: columns, cells: [], arena: [], nextToken: nil)
+    }
+}
+
+extension MemoryTable.Row {
+    init(dimensions: [[UInt8]: [UInt8]], measure: [UInt8], timeMilliseconds: Int64, values: [String: String]) {
+        self.dimensions = dimensions
+        self.measure = measure
+        self.timeMilliseconds = timeMilliseconds
+        self.timeText = timestampText(timeMilliseconds)
+        self.values = values
+    }
+
+    /// An ordinary sample.
+    init(_ measure: String, _ dimensions: [String: String], _ timeMilliseconds: Int64, _ value: Double) {
+        let dimensions = dimensions.map { (Array($0.key.utf8), Array($0.value.utf8)) }
+        self.init(
+            dimensions: Dictionary(uniqueKeysWithValues: dimensions),
+            measure: Array(measure.utf8),
+            timeMilliseconds: timeMilliseconds,
+            values: ["measure_value::double": javaText(value)]
+        )
+    }
+
+    /// A special value.
+    init(special metric: String, _ dimensions: [String: String], _ timeMilliseconds: Int64, bits: UInt64) {
+        self.init("promx_special", dimensions.merging(["promx_metric": metric]) { $1 }, timeMilliseconds, 0)
+        self.values = ["measure_value::bigint": "\(Int64(bitPattern: bits))"]
+    }
+}
+
+/// A page as the service's JSON would be decoded.
+func makePage(
+    _ rows: [MemoryTable.Row],
+    columns: [QueryPage.Column],
+    queryID: String = "Q",
+    nextToken: String? = nil
+) -> QueryPage {
+    var page = QueryPage(queryID: queryID, columns: columns, cells: [], arena: [], nextToken: nextToken)
+    for row in rows {
+        for column in columns {
+            let value: [UInt8]?
+            switch column.name {
+            case "time": value = Array(row.timeText.utf8)
+            case "measure_name": value = row.measure
+            default: value = row.values[column.name].map { Array($0.utf8) } ?? row.dimensions[Array(column.name.utf8)]
+            }
+            if let value {
+                page.cells.append(QueryPage.Cell(offset: Int32(page.arena.count), count: Int32(value.count)))
+                page.arena += value
+            } else {
+                page.cells.append(.null)
+            }
+        }
+    }
+    return page
+}
+
+/// As Java's `Double.toString`, which the service uses.
+func javaText(_ value: Double) -> String {
+    if value.isNaN { return "NaN" }
+    if value.isInfinite { return value < 0 ? "-Infinity" : "Infinity" }
+    let magnitude = abs(value)
+    if magnitude == 0 || (magnitude >= 1e-3 && magnitude < 1e7) {
+        let text = "\(value)"
+        return text.contains(".") ? text : text + ".0"
+    }
+    // Swift's shortest digits, with the point after the first one.
+    let text = "\(magnitude)".lowercased()
+    let parts = text.split(separator: "e")
+    let pieces = parts[0].split(separator: ".", omittingEmptySubsequences: false)
+    let whole = String(pieces[0])
+    let fraction = pieces.count > 1 ? String(pieces[1]) : ""
+    var exponent = (parts.count > 1 ? Int(parts[1]) ?? 0 : 0) + whole.count - 1
+    var digits = whole + fraction
+    while digits.first == "0" && digits.count > 1 {
+        digits.removeFirst()
+        exponent -= 1
+    }
+    while digits.last == "0" && digits.count > 1 { digits.removeLast() }
+    let rest = digits.count > 1 ? String(digits.dropFirst()) : "0"
+    return "\(value < 0 ? "-" : "")\(digits.prefix(1)).\(rest)E\(exponent)"
+}
+
+/// As the service shows a time, by Foundation's calendar.
+func timestampText(_ milliseconds: Int64) -> String {
+    var calendar = Calendar(identifier: .gregorian)
+    calendar.timeZone = TimeZone(secondsFromGMT: 0) ?? .current
+    let seconds = milliseconds >= 0 ? milliseconds / 1_000 : -((999 - milliseconds) / 1_000)
+    let date = Date(timeIntervalSince1970: TimeInterval(seconds))
+    let parts = calendar.dateComponents([.year, .month, .day, .hour, .minute, .second], from: date)
+    func padded(_ value: Int?, _ width: Int) -> String {
+        let text = "\(value ?? 0)"
+        return String(repeating: "0", count: max(0, width - text.count)) + text
+    }
+    return "\(padded(parts.year, 4))-\(padded(parts.month, 2))-\(padded(parts.day, 2)) "
+        + "\(padded(parts.hour, 2)):\(padded(parts.minute, 2)):\(padded(parts.second, 2))."
+        + padded(Int(milliseconds - seconds * 1_000), 3) + "000000"
+}
+
+/// The same numbers in every run.
+struct SeededGenerator: RandomNumberGenerator {
+    private var state: UInt64
+
+    init(seed: UInt64) {
+        self.state = seed
+    }
+
+    mutating func next() -> UInt64 {
+        self.state &+= 0x9E37_79B9_7F4A_7C15
+        var value = self.state
+        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
+        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
+        return value ^ (value >> 31)
+    }
+}
