@@ -138,7 +138,7 @@ let package = Package(
             ["TenantAccess", "TenantConfiguration", "Common", httpTypes, logging]
         ),
         tests(of: "TenantAccess", in: "Gateway", ["TenantConfiguration", "Common", httpTypes]),
-        tests(of: "TenantConfiguration", in: "Gateway", ["Common"]),
+        tests(of: "TenantConfiguration", in: "Gateway", ["Common"], resources: [.copy("Cases")]),
         tests(of: "Translator", in: "", ["RegularExpressions", "TimestreamModel", "Common"]),
         tests(of: "RegularExpressions", in: ""),
         tests(
