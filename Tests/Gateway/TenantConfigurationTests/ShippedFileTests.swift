@@ -84,7 +84,7 @@ struct ShippedFileTests {
         defer { copy.remove() }
         var generator = SeededGenerator(state: 20_240_601)
         let meaningful = Array("{}[]:,&*!|>'\"%@`#-?~$<\t\n\r \0\u{7F}é\u{FEFF}".utf8) + [0xFF, 0xC3]
-        for round in 0..<1500 {
+        for round in 0..<1000 {
             var bytes = copy.bytes
             for _ in 0...Int.random(in: 0..<4, using: &generator) {
                 let place = Int.random(in: bytes.indices, using: &generator)

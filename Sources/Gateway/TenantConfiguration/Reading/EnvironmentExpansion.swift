@@ -15,7 +15,11 @@ enum EnvironmentExpansion {
     }
 
     static func expand(_ text: String, _ environment: [String: String]) throws(Fault) -> Expanded {
-        guard text.utf8.contains(UInt8(ascii: "$")) else { return Expanded(text: text, isFromEnvironment: false) }
+        // Most values, bcrypt hashes among them, have nothing to replace.
+        let isUntouched = !zip(text.utf8, text.utf8.dropFirst()).contains {
+            $0 == UInt8(ascii: "$") && $1 == UInt8(ascii: "{")
+        }
+        guard !isUntouched else { return Expanded(text: text, isFromEnvironment: false) }
         var result = Expanded(text: "", isFromEnvironment: false)
         var rest = Substring(text)
         while let dollar = rest.firstIndex(of: "$") {

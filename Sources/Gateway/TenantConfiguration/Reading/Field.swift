@@ -16,8 +16,15 @@ struct Field {
         /// May be read as a number or a Boolean: it stands without quotes, or came from the environment, which in
         /// brackets cannot be written without quotes.
         var isPlain: Bool
-        /// What messages say was found.
-        var found: String
+        /// As it stands in the file; `nil` for a secret.
+        fileprivate var written: String?
+
+        /// What messages say was found. The environment often holds secrets: the name is repeated, never the value.
+        var found: String {
+            let shown = self.written.map(Quotation.quoted) ?? "a value that is not shown"
+            let isEmptied = self.text.isEmpty && self.written != ""
+            return isEmptied ? shown + ", which is empty" : shown
+        }
     }
 
     var asSecret: Field {
@@ -62,10 +69,11 @@ struct Field {
     private func expanded(_ scalar: YAMLScalar) -> Scalar? {
         do {
             let value = try EnvironmentExpansion.expand(scalar.text, self.context.environment)
-            // The environment often holds secrets: a message repeats the name, never the value.
-            var found = self.isSecret ? "a value that is not shown" : Quotation.quoted(scalar.text)
-            if value.isFromEnvironment, value.text.isEmpty { found += ", which is empty" }
-            return Scalar(text: value.text, isPlain: scalar.isPlain || value.isFromEnvironment, found: found)
+            return Scalar(
+                text: value.text,
+                isPlain: scalar.isPlain || value.isFromEnvironment,
+                written: self.isSecret ? nil : scalar.text
+            )
         } catch {
             self.report(error.message, remedy: error.remedy)
             return nil

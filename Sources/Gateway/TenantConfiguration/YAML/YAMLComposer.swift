@@ -12,13 +12,18 @@ struct YAMLComposer: ~Copyable {
         var depth = 64
     }
 
+    private enum Step {
+        case key(String)
+        case item(Int)
+    }
+
     private var events: YAMLEventReader
     private let bounds: Bounds
     private var nodeCount = 0
     private var anchors: [String: YAMLNode] = [:]
     /// Anchors of mappings and lists that have not ended yet: an alias to one would contain itself.
     private var openAnchors: Set<String> = []
-    private var path: [String] = []
+    private var path: [Step] = []
     /// What is wrong but does not keep the rest from being read.
     private(set) var faults: [YAMLFault] = []
 
@@ -98,7 +103,7 @@ struct YAMLComposer: ~Copyable {
             if case .sequenceEnd = event.kind {
                 return YAMLNode(content: .sequence(items), mark: start.mark, size: size)
             }
-            self.path.append("[\(items.count)]")
+            self.path.append(.item(items.count))
             let item = try self.node(event, depth: depth + 1)
             self.path.removeLast()
             size += item.size
@@ -116,7 +121,7 @@ struct YAMLComposer: ~Copyable {
                 return YAMLNode(content: .mapping(entries), mark: start.mark, size: size)
             }
             let key = try self.key(event, depth: depth + 1)
-            self.path.append(key.map(Quotation.pathElement) ?? "?")
+            self.path.append(.key(key ?? "?"))
             let value = try self.node(try self.events.next(), depth: depth + 1)
             if let key {
                 size += value.size + 1
@@ -206,10 +211,12 @@ struct YAMLComposer: ~Copyable {
     // MARK: Reporting
 
     private var joinedPath: String {
-        self.path.reduce(into: "") { text, element in
-            if !text.isEmpty, !element.hasPrefix("[") { text += "." }
-            text += element
-        }
+        self.path.reduce(Place(path: "", mark: nil)) { place, step in
+            switch step {
+            case .key(let key): place.child(key, nil)
+            case .item(let index): place.item(index, nil)
+            }
+        }.path
     }
 
     private mutating func report(_ mark: Mark, _ message: String, remedy: String) {
