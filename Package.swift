@@ -142,7 +142,7 @@ let package = Package(
             ]
         ),
         tests(of: "TenantAccess", in: "Gateway", ["TenantConfiguration", "Common", httpTypes]),
-        tests(of: "TenantConfiguration", in: "Gateway", ["Common"]),
+        tests(of: "TenantConfiguration", in: "Gateway", ["Common"], resources: [.copy("Cases")]),
         tests(of: "Translator", in: "", ["RegularExpressions", "TimestreamModel", "Common"]),
         tests(of: "RegularExpressions", in: "", resources: [.copy("Vectors")]),
         tests(

@@ -7,7 +7,8 @@ package struct GatewayConfiguration: Sendable {
     package var timestream: TimestreamSettings
     /// In the order of the file; ids are unique.
     package var tenants: [TenantSettings]
-    /// What is allowed but unwise: `auth: none`, basic auth over plain HTTP off loopback.
+    /// What is allowed but unwise: `auth: none`, passwords over plain HTTP off loopback, keys that others can read, an
+    /// expired certificate. In the file's order.
     package var warnings: [ConfigurationProblem]
 }
 
@@ -23,9 +24,14 @@ package struct ListenAddress: Sendable, Hashable, CustomStringConvertible {
     }
 
     package var isLoopback: Bool {
-        self.host == "localhost" || self.host == "::1" || self.host.hasPrefix("127.")
+        // Letters after 127. would make it a host name of somebody's choice.
+        self.host == "localhost" || self.host == "::1"
+            || (self.host.hasPrefix("127.")
+                && self.host.utf8.allSatisfy { ASCII.isDigit($0) || $0 == UInt8(ascii: ".") })
     }
-    package var description: String { self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)" }
+    package var description: String {
+        self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)"
+    }
 }
 
 package struct ServerSettings: Sendable {
@@ -107,6 +113,7 @@ package struct TenantSettings: Sendable {
     package var sharedTable: Bool
     /// Never empty: the tenant's, else the file's, else `us-east-1` for the local engine.
     package var region: String
+    /// The tenant's, else the file's; absent: discovered, or the local engine.
     package var writeEndpoint: String?
     package var queryEndpoint: String?
     package var credentials: CredentialSettings

@@ -1,0 +1,86 @@
+import Common
+
+extension Field {
+    /// What a PEM file has to hold.
+    enum PEMKind: String {
+        case certificates = "a certificate"
+        case privateKey = "a private key"
+        case revocationList = "a certificate revocation list"
+    }
+
+    /// The absolute path that the value names, whatever is there.
+    func path(of what: String) -> String? {
+        self.text("the path of \(what)", remedy: "write a path relative to this file's folder, or an absolute one")
+            .map { FilePath.absolute($0, from: self.context.folder) }
+    }
+
+    /// A PEM file that can be read and holds what it should.
+    func pemFile(_ kind: PEMKind) -> PEMFile? {
+        guard let path = self.path(of: "a PEM file with \(kind.rawValue)") else { return nil }
+        let key = "\(kind.rawValue) \(path)"
+        let content: Result<PEMFile.Content, PEMFault>
+        if let known = self.context.pemContents[key] {
+            content = known
+        } else {
+            guard let file = self.contents(of: path, limitBytes: FileContents.largestPEMBytes) else { return nil }
+            if kind == .privateKey { self.warnIfReadableByOthers(file, "private key") }
+            content = Result { () throws(PEMFault) in
+                switch kind {
+                case .certificates: .certificates(try PEMCertificates(file.bytes))
+                case .privateKey: .privateKey(try PEMPrivateKey(file.bytes))
+                case .revocationList: try PEMFile.revocationList(file.bytes)
+                }
+            }
+            self.context.pemContents[key] = content
+        }
+        switch content {
+        case .success(let content):
+            return PEMFile(path: path, content: content)
+        case .failure(let fault):
+            self.report(fault.message, remedy: fault.remedy ?? "give a PEM file that holds \(kind.rawValue)")
+            return nil
+        }
+    }
+
+    /// The one line of a file, without the line break at its end.
+    func secretFile(_ what: String) -> Secret? {
+        guard let path = self.path(of: "a file with \(what)"),
+            let file = self.contents(of: path, limitBytes: FileContents.largestSecretBytes)
+        else { return nil }
+        self.warnIfReadableByOthers(file, "secret file")
+        var bytes = file.bytes[...]
+        while let last = bytes.last, last == UInt8(ascii: "\n") || last == UInt8(ascii: "\r") { bytes.removeLast() }
+        guard !bytes.isEmpty else {
+            self.report("the file is empty", remedy: "write \(what) into it, on one line")
+            return nil
+        }
+        guard let text = String(validating: bytes, as: UTF8.self),
+            text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F })
+        else {
+            self.report("the file holds more than one line of text", remedy: "write \(what) into it, and nothing else")
+            return nil
+        }
+        return Secret(text)
+    }
+
+    private func contents(of path: String, limitBytes: Int) -> FileContents? {
+        do {
+            return try FileContents.read(path, limitBytes: limitBytes)
+        } catch {
+            // With a variable in it, the path is not repeated: it may be a secret put in the wrong place.
+            var isExpanded = false
+            if case .scalar(let scalar) = self.node.content { isExpanded = scalar.text.contains("${") }
+            let remedy =
+                isExpanded
+                ? "paths are relative to this file's folder"
+                : "paths are relative to this file's folder: looked for \(path)"
+            self.report(error.message, remedy: remedy)
+            return nil
+        }
+    }
+
+    private func warnIfReadableByOthers(_ file: FileContents, _ what: String) {
+        guard file.isReadableByOthers else { return }
+        self.context.warn(self.place, "the \(what) can be read by other users", remedy: "chmod 600 the file")
+    }
+}

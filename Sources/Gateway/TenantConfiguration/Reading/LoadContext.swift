@@ -1,0 +1,63 @@
+/// Where a value stands: the path of its key, and its mark in the file.
+struct Place {
+    var path: String
+    var mark: Mark?
+
+    /// The place of a key below this one.
+    func child(_ key: String, _ mark: Mark?) -> Place {
+        let element = Quotation.pathElement(key)
+        return Place(path: self.path.isEmpty ? element : "\(self.path).\(element)", mark: mark)
+    }
+
+    func item(_ index: Int, _ mark: Mark?) -> Place {
+        Place(path: "\(self.path)[\(index)]", mark: mark)
+    }
+}
+
+/// What every reader of one file shares: its surroundings, and the problems found so far.
+///
+/// Used by one thread, for the time of one load.
+final class LoadContext {
+    /// As the operator named it.
+    let file: String
+    /// The folder that relative paths start from; absolute.
+    let folder: String
+    let environment: [String: String]
+    private(set) var problems: [ConfigurationProblem] = []
+    private(set) var warnings: [ConfigurationProblem] = []
+    /// What PEM files held, by kind and path, so that a CA of ten thousand tenants is parsed once.
+    var pemContents: [String: Result<PEMFile.Content, PEMFault>] = [:]
+
+    init(file: String, environment: [String: String]) {
+        self.file = file
+        self.folder = FilePath.folder(of: file)
+        self.environment = environment
+    }
+
+    func report(_ place: Place, _ message: String, remedy: String?) {
+        self.problems.append(self.make(place, message, remedy))
+    }
+
+    func warn(_ place: Place, _ message: String, remedy: String?) {
+        self.warnings.append(self.make(place, message, remedy))
+    }
+
+    private func make(_ place: Place, _ message: String, _ remedy: String?) -> ConfigurationProblem {
+        ConfigurationProblem(
+            file: self.file,
+            line: place.mark?.line,
+            column: place.mark?.column,
+            path: place.path,
+            message: message,
+            remedy: remedy
+        )
+    }
+
+    /// In the file's order; what was found first stands first at one place.
+    static func sorted(_ problems: [ConfigurationProblem]) -> [ConfigurationProblem] {
+        problems.enumerated().sorted { left, right in
+            let (a, b) = (left.element, right.element)
+            return (a.line ?? 0, a.column ?? 0, left.offset) < (b.line ?? 0, b.column ?? 0, right.offset)
+        }.map(\.element)
+    }
+}

@@ -1,0 +1,122 @@
+/// `server`: the listeners, their TLS, limits and time-outs.
+struct ServerSection {
+    var settings: ServerSettings
+    /// Where to point when listeners do not go together.
+    var listenPlace: Place
+    var adminPlace: Place
+    var clientAuthenticationPlace: Place
+    var maxBytesInFlightPlace: Place
+
+    init(_ reader: consuming MappingReader) {
+        let listen = reader.field("listen")
+        self.listenPlace = listen?.place ?? reader.place
+        let address = listen?.listenAddress() ?? ListenAddress(host: "", port: 9201)
+
+        let tls = reader.field("tls")
+        var tlsReader = tls?.mapping()
+        self.clientAuthenticationPlace = tls?.place ?? reader.place
+        var tlsSettings: TLSSettings?
+        if var section = tlsReader.take() {
+            tlsSettings = Self.tls(&section, &self.clientAuthenticationPlace)
+            section.finish()
+        }
+
+        var admin = reader.mapping("admin")
+        self.adminPlace = admin.place
+        var adminSettings = AdminSettings(listen: ListenAddress(host: "127.0.0.1", port: 9202))
+        if let field = admin.field("listen") {
+            self.adminPlace = field.place
+            adminSettings.listen = Self.isNone(field) ? nil : field.listenAddress()
+        }
+        admin.refuseUnsupported(
+            ["auth"],
+            instead: "keep server.admin.listen on loopback, and put a proxy that asks for a login before it"
+        )
+        admin.finish()
+
+        var limits = reader.mapping("limits")
+        self.maxBytesInFlightPlace = limits.place
+        let limitSettings = Self.limits(&limits, &self.maxBytesInFlightPlace)
+        limits.finish()
+
+        var timeouts = reader.mapping("timeouts")
+        let timeoutSettings = Self.timeouts(&timeouts)
+        timeouts.finish()
+        reader.finish()
+
+        self.settings = ServerSettings(
+            listen: address,
+            tls: tlsSettings,
+            admin: adminSettings,
+            limits: limitSettings,
+            timeouts: timeoutSettings
+        )
+    }
+
+    private static func isNone(_ field: Field) -> Bool {
+        if case .scalar(let scalar) = field.node.content { scalar.text == "none" } else { false }
+    }
+
+    // MARK: TLS
+
+    private static func tls(_ reader: inout MappingReader, _ clientAuthenticationPlace: inout Place) -> TLSSettings {
+        let certificate = reader.required("certificate", remedy: "add certificate: the PEM file of the server's chain")
+        let privateKey = reader.required(
+            "private_key",
+            remedy: "add private_key: the PEM file of the certificate's key"
+        )
+        let clientCA = reader.field("client_ca")
+        let clientAuthentication = reader.field("client_auth")
+        if let clientAuthentication { clientAuthenticationPlace = clientAuthentication.place }
+        let certificateFile = certificate?.pemFile(.certificates)
+        let privateKeyFile = privateKey?.pemFile(.privateKey)
+        if let certificate, case .certificates(let certificates) = certificateFile?.content {
+            if certificates.hasExpired {
+                certificate.context.warn(
+                    certificate.place,
+                    "the server's certificate has expired: clients will refuse it",
+                    remedy: "renew it"
+                )
+            }
+            if case .privateKey(let key) = privateKeyFile?.content, !certificates.belongs(to: key) {
+                privateKey?.report(
+                    "the key does not belong to the first certificate of server.tls.certificate",
+                    remedy: "give the key it was made with, and put the server's own certificate first in its file"
+                )
+            }
+        }
+        return TLSSettings(
+            // Paths are empty where they are wrong: nothing is made of a file with problems.
+            certificatePath: certificateFile?.path ?? "",
+            privateKeyPath: privateKeyFile?.path ?? "",
+            clientCAPath: clientCA.map { $0.pemFile(.certificates)?.path ?? "" },
+            clientAuthentication: clientAuthentication?.choice(TLSSettings.ClientAuthentication.self)
+                ?? (clientCA == nil ? .none : .request),
+            minimumVersion: reader.choice("min_version", default: .tls12),
+            certificateRevocationListPath: reader.field("crl")?.pemFile(.revocationList)?.path
+        )
+    }
+
+    // MARK: Limits and time-outs
+
+    private static func limits(_ reader: inout MappingReader, _ maxBytesInFlightPlace: inout Place) -> ServerLimits {
+        let maxBytesInFlight = reader.field("max_bytes_in_flight")
+        if let maxBytesInFlight { maxBytesInFlightPlace = maxBytesInFlight.place }
+        return ServerLimits(
+            maxBytesInFlight: maxBytesInFlight?.integer(in: 1_048_576...1_099_511_627_776) ?? 268_435_456,
+            maxConnections: reader.integer("max_connections", in: 1...1_000_000, default: 4096),
+            handshakesPerSecond: reader.integer("handshakes_per_second", in: 1...1_000_000, default: 500)
+        )
+    }
+
+    private static func timeouts(_ reader: inout MappingReader) -> ServerTimeouts {
+        let wire = Duration.milliseconds(100)...Duration.seconds(600)
+        return ServerTimeouts(
+            handshake: reader.duration("handshake", in: wire, default: .seconds(10)),
+            header: reader.duration("header", in: wire, default: .seconds(10)),
+            body: reader.duration("body", in: wire, default: .seconds(20)),
+            idle: reader.duration("idle", in: .seconds(1)...Duration.seconds(86_400), default: .seconds(360)),
+            drain: reader.duration("drain", in: .zero...Duration.seconds(3600), default: .seconds(30))
+        )
+    }
+}

@@ -1,0 +1,106 @@
+/// One entry of `tenants`.
+struct TenantSection {
+    var settings: TenantSettings
+    /// The tenant's key.
+    var place: Place
+    var authentication: AuthenticationSection?
+    /// Where to point about endpoints and table.
+    var tablePlace: Place
+    var credentialsPlace: Place?
+    /// Whether the tenant or the file names a region.
+    var hasRegion: Bool
+    /// Whether the tenant has endpoints of its own.
+    var hasWriteEndpoint: Bool
+    var hasQueryEndpoint: Bool
+
+    /// What a tenant gets from the rest of the file.
+    struct Inherited {
+        var timestream: TimestreamSettings
+        var limits: TenantLimits
+        var mapping: MappingSettings
+    }
+
+    init(id: String, _ field: Field, inherited: Inherited) {
+        var reader = field.mapping()
+        self.place = reader.place
+        if !Self.isTenantID(id) {
+            reader.context.report(
+                reader.place,
+                "not a tenant id",
+                remedy: "use 1 to 64 letters, digits, _, . and -, but not . or .. alone"
+            )
+        }
+        let database = reader.required("database", remedy: "add database: NAME")
+        let table = reader.required("table", remedy: "add table: NAME")
+        self.tablePlace = table?.place ?? reader.place
+        let sharedTable = reader.field("shared_table")?.boolean()
+        let ownRegion = reader.field("region")?.region()
+        let endpoints = ["write_endpoint", "query_endpoint"].map { reader.field($0) }
+        if case .local = inherited.timestream.backend {
+            for endpoint in endpoints {
+                endpoint?.report("only used with backend: aws", remedy: "remove it, or write timestream.backend: aws")
+            }
+        }
+
+        let credentials = reader.field("credentials")
+        self.credentialsPlace = credentials?.place
+        if credentials == nil, !reader.has("credentials"), inherited.timestream.backend == .aws {
+            reader.context.report(
+                reader.place.child("credentials", reader.place.mark),
+                "missing: with backend: aws every tenant has keys of its own",
+                remedy: "add credentials: {access_key_id: \"${NAME}\", secret_access_key_file: PATH}"
+            )
+        }
+        let auth = reader.field("auth")
+        if auth == nil, !reader.has("auth") {
+            reader.context.report(
+                reader.place.child("auth", reader.place.mark),
+                "missing: nobody could use the tenant",
+                remedy: "list client_certificate, basic or bearer, or write auth: none to let everybody in"
+            )
+        }
+        self.authentication = auth.map { AuthenticationSection($0) }
+        self.hasWriteEndpoint = endpoints[0] != nil
+        self.hasQueryEndpoint = endpoints[1] != nil
+        self.hasRegion = reader.has("region") || inherited.timestream.region != nil
+        self.settings = TenantSettings(
+            id: id,
+            database: database?.storeName("database") ?? "",
+            table: table?.storeName("table") ?? "",
+            sharedTable: sharedTable ?? false,
+            region: ownRegion ?? inherited.timestream.region ?? "us-east-1",
+            writeEndpoint: endpoints[0].map { $0.endpoint() } ?? inherited.timestream.writeEndpoint,
+            queryEndpoint: endpoints[1].map { $0.endpoint() } ?? inherited.timestream.queryEndpoint,
+            credentials: credentials.flatMap { CredentialSettings($0.mapping()) } ?? .generated,
+            authentication: self.authentication?.settings ?? Self.nobody,
+            limits: TenantLimits(reader.mapping("limits"), inherited: inherited.limits),
+            mapping: MappingSettings(reader.mapping("mapping"), inherited: inherited.mapping)
+        )
+        reader.finish()
+    }
+
+    private static let nobody = AuthenticationSettings(
+        isOpen: false,
+        clientCertificate: nil,
+        basic: [],
+        bearerTokenDigests: [],
+        requiresAll: false
+    )
+
+    static func isTenantID(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count) && text != "." && text != ".."
+            && text.utf8.allSatisfy { ASCII.isLetterOrDigit($0) || "_.-".utf8.contains($0) }
+    }
+}
+
+extension Field {
+    /// The name of a database or table.
+    ///
+    /// - Source: the CloudFormation schema of AWS::Timestream, `^[a-zA-Z0-9_.-]{3,256}$`.
+    func storeName(_ what: String) -> String? {
+        self.text("the name of a \(what)", remedy: "use 3 to 256 letters, digits, _, . and -") { text in
+            (3...256).contains(text.utf8.count)
+                && text.utf8.allSatisfy { ASCII.isLetterOrDigit($0) || "_.-".utf8.contains($0) }
+        }
+    }
+}
