@@ -1,1 +1,2 @@
 // To be filled.
+package final class TLSServerContext: Sendable {}

@@ -1,0 +1,75 @@
+import Common
+import NIOCore
+import Synchronization
+
+/// The open connections of one listener: bounds their number, and lets a drain find them.
+final class ConnectionRegistry: Sendable {
+    private struct State {
+        var channels: [ObjectIdentifier: any Channel] = [:]
+        var waiters: [CheckedContinuation<Void, Never>] = []
+    }
+    private let state = Mutex(State())
+    private let limit: Int
+    private let metrics: ListenerMetrics
+
+    init(limit: Int, metrics: ListenerMetrics) {
+        self.limit = limit
+        self.metrics = metrics
+    }
+
+    /// Adds a connection until it closes; `false`: there are too many.
+    func add(_ channel: any Channel) -> Bool {
+        let isAdded = self.state.withLock { state in
+            guard state.channels.count < self.limit else { return false }
+            state.channels[ObjectIdentifier(channel)] = channel
+            return true
+        }
+        guard isAdded else { return false }
+        self.metrics.connections.increment()
+        let id = ObjectIdentifier(channel)
+        channel.closeFuture.whenComplete { _ in self.remove(id) }
+        return true
+    }
+
+    private func remove(_ id: ObjectIdentifier) {
+        let (removed, waiters) = self.state.withLock { state in
+            let removed = state.channels.removeValue(forKey: id)
+            guard state.channels.isEmpty else { return (removed, [CheckedContinuation<Void, Never>]()) }
+            let waiters = state.waiters
+            state.waiters = []
+            return (removed, waiters)
+        }
+        if removed != nil { self.metrics.connections.increment(by: -1) }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Tells every connection to finish what is under way.
+    func quiesce() {
+        for channel in self.snapshot() {
+            // On its own loop, behind the set-up of a connection that has just been accepted.
+            channel.eventLoop.execute {
+                channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+            }
+        }
+    }
+
+    func closeAll() {
+        for channel in self.snapshot() { channel.close(promise: nil) }
+    }
+
+    /// Returns when no connection is open.
+    func untilEmpty() async {
+        await withCheckedContinuation { waiter in
+            let isEmpty = self.state.withLock { state in
+                if state.channels.isEmpty { return true }
+                state.waiters.append(waiter)
+                return false
+            }
+            if isEmpty { waiter.resume() }
+        }
+    }
+
+    private func snapshot() -> [any Channel] {
+        self.state.withLock { Array($0.channels.values) }
+    }
+}

@@ -1,0 +1,85 @@
+import Common
+
+/// What a listener counts, made once at its start.
+struct ListenerMetrics: Sendable {
+    enum ConnectionRefusal: String, CaseIterable, Sendable {
+        case maxConnections = "max_connections"
+        case handshakeRate = "handshake_rate"
+    }
+    enum HTTPVersion: String, CaseIterable, Sendable {
+        case http1 = "1"
+        case http2 = "2"
+    }
+
+    let connections: MetricGauge
+    let accepted: MetricCounter
+    private let refused: [ConnectionRefusal: MetricCounter]
+    private let requests: [HTTPVersion: MetricCounter]
+    private let peerFaults: [PeerFault: MetricCounter]
+
+    init(_ registry: MetricRegistry, listener: String) {
+        let label = ("listener", listener)
+        self.connections = registry.gauge(
+            "gateway_listener_connections",
+            help: "Connections open now.",
+            labels: [label]
+        )
+        self.accepted = registry.counter(
+            "gateway_listener_connections_accepted_total",
+            help: "Connections accepted.",
+            labels: [label]
+        )
+        var refused: [ConnectionRefusal: MetricCounter] = [:]
+        for reason in ConnectionRefusal.allCases {
+            refused[reason] = registry.counter(
+                "gateway_listener_connections_refused_total",
+                help: "Connections closed as soon as they were accepted.",
+                labels: [label, ("reason", reason.rawValue)]
+            )
+        }
+        self.refused = refused
+        var requests: [HTTPVersion: MetricCounter] = [:]
+        for version in HTTPVersion.allCases {
+            requests[version] = registry.counter(
+                "gateway_listener_requests_total",
+                help: "Request heads handed on, by major HTTP version.",
+                labels: [label, ("version", version.rawValue)]
+            )
+        }
+        self.requests = requests
+        var peerFaults: [PeerFault: MetricCounter] = [:]
+        for fault in PeerFault.allCases {
+            peerFaults[fault] = registry.counter(
+                "gateway_listener_peer_faults_total",
+                help: "Connections or streams ended because of what the peer sent, or did not send.",
+                labels: [label, ("reason", fault.rawValue)]
+            )
+        }
+        self.peerFaults = peerFaults
+    }
+
+    func refuse(_ reason: ConnectionRefusal) {
+        self.refused[reason]?.increment()
+    }
+
+    func request(_ version: HTTPVersion) {
+        self.requests[version]?.increment()
+    }
+
+    func count(_ fault: PeerFault) {
+        self.peerFaults[fault]?.increment()
+    }
+}
+
+/// Why a connection or stream was ended by us and not by its peer's wish.
+enum PeerFault: String, CaseIterable, Sendable {
+    /// Not HTTP, or HTTP whose end two parties could see differently.
+    case malformed
+    case headersTooLarge = "headers_too_large"
+    case headersTimedOut = "headers_timed_out"
+    case bodyTimedOut = "body_timed_out"
+    /// The peer stopped reading its answer.
+    case answerTimedOut = "answer_timed_out"
+    /// More cancelled HTTP/2 streams, or control frames, than honest clients send.
+    case flood
+}
