@@ -1,0 +1,68 @@
+package import RegularExpressions
+package import TimestreamModel
+
+/// Why a remote read request has no answer.
+///
+/// Only `.store` may pass by itself or be mended by an operator; every other case is the query's own fault.
+package enum ReadError: Error, Sendable, CustomStringConvertible {
+    /// Timestream did not answer the query; `.cancelled` if nobody waits for the answer any more.
+    case store(TimestreamError)
+    /// The body is no snappy block, or no `ReadRequest`.
+    case malformedBody(ProtocolError)
+    /// The client accepts none of the response types there are.
+    case unsupportedResponseTypes
+    /// `matcher` is the matcher's place, such as `queries[0].matchers[1]`, and its text.
+    case unknownMatcherType(UInt64, matcher: String)
+    case invalidUTF8(matcher: String)
+    case badPattern(matcher: String, RegularExpressionError)
+    case tooManyQueries(Int, limit: Int)
+    case tooManySamples(limit: Int)
+    case tooManySeries(limit: Int)
+
+    /// One line, safe to show to the tenant.
+    package var description: String {
+        switch self {
+        case .store(let error):
+            error.description
+        case .malformedBody(let error):
+            error.description
+        case .unsupportedResponseTypes:
+            "none of the accepted response types is supported; this server answers SAMPLES"
+        case .unknownMatcherType(let type, let matcher):
+            "matcher \(matcher) has the unknown type \(type); known are EQ, NEQ, RE and NRE"
+        case .invalidUTF8(let matcher):
+            "matcher \(matcher) is not valid UTF-8"
+        case .badPattern(let matcher, let error):
+            "matcher \(matcher) is no RE2 regular expression: \(error.description)"
+        case .tooManyQueries(let count, let limit):
+            "the request has \(count) queries; the limit is \(limit)"
+        case .tooManySamples(let limit):
+            "the result has more than \(limit) samples (limit max_samples_per_read); ask for less"
+        case .tooManySeries(let limit):
+            "the result has more than \(limit) series (limit max_series_per_read); ask for less"
+        }
+    }
+}
+
+/// What an answer to one remote read request may hold, over all its queries.
+package struct ReadLimits: Sendable {
+    package var maxSamples: Int
+    package var maxSeries: Int
+
+    package init(maxSamples: Int, maxSeries: Int) {
+        self.maxSamples = maxSamples
+        self.maxSeries = maxSeries
+    }
+
+    /// Decoded bytes of a `ReadRequest`; a thousand times what Prometheus sends.
+    static let maximumDecodedBytes = 1 << 20
+    /// Queries of one request; Prometheus sends one.
+    static let maximumQueries = 64
+}
+
+/// The answer to a remote read request.
+package struct ReadAnswer: Sendable {
+    /// A snappy block of a `prometheus.ReadResponse`.
+    package var body: [UInt8]
+    package var sampleCount: Int
+}

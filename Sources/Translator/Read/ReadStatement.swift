@@ -1,0 +1,240 @@
+import TimestreamModel
+
+/// The SQL of one query: its rows are those that the matchers want, or more.
+struct ReadStatement: Sendable {
+    let text: String
+    /// Columns that the text names beside `time` and `measure_name`.
+    let columns: Set<[UInt8]>
+    /// Columns that would have to stand in the text if they existed; an answer that has one is not complete.
+    let assumedAbsent: Set<[UInt8]>
+    /// Whether a statement without the conditions of regular expressions would be another one.
+    let hasPatterns: Bool
+
+    /// The longest statement Timestream takes (developer guide, "Quotas").
+    static let maximumBytes = 262_144
+    /// The longest value a dimension can have (developer guide, "Quotas").
+    static let maximumValueBytes = 2_048
+
+    /// Makes the statement for a table as far as its columns are known.
+    ///
+    /// - Parameters:
+    ///   - range: milliseconds, both inclusive.
+    ///   - usesPatterns: whether conditions that come from regular expressions may be sent.
+    /// - Returns: nil if no row can match, whatever the table holds.
+    static func make(
+        _ table: TableName,
+        range: ClosedRange<Int64>,
+        matchers: [LabelMatcher],
+        columns: TableColumns,
+        usesPatterns: Bool
+    ) -> ReadStatement? {
+        var builder = StatementBuilder(columns: columns, usesPatterns: usesPatterns)
+        builder.begin(table, range)
+        // The measure name first: Timestream partitions by it.
+        for matcher in matchers where matcher.name == LabelMatcher.metricName {
+            guard builder.addMetric(matcher) else { return nil }
+        }
+        for matcher in matchers where matcher.name != LabelMatcher.metricName {
+            guard builder.addLabel(matcher) else { return nil }
+        }
+        return builder.statement
+    }
+
+    /// The column of this text that an error names: SQL engines are known to change the case of names in their errors.
+    func column(spelled name: [UInt8]) -> [UInt8]? {
+        if self.columns.contains(name) { return name }
+        func lowercased(_ bytes: [UInt8]) -> [UInt8] {
+            bytes.map { $0 &- UInt8(ascii: "A") < 26 ? $0 | 0x20 : $0 }
+        }
+        return self.columns.first { lowercased($0) == lowercased(name) }
+    }
+}
+
+/// Adds conditions as long as they fit: each one left out only makes the result wider.
+private struct StatementBuilder {
+    /// One way to say a condition.
+    private struct Candidate {
+        var sql: SQLText
+        var columns: [[UInt8]] = []
+        var assumedAbsent: [[UInt8]] = []
+        var isPattern: Bool
+    }
+
+    private let known: TableColumns
+    private let usesPatterns: Bool
+    private var sql = SQLText()
+    private var columns: Set<[UInt8]> = []
+    private var assumedAbsent: Set<[UInt8]> = []
+    private var hasPatterns = false
+
+    private static let specialMeasure = Array(ColumnName.specialMeasure.utf8)
+
+    init(columns: TableColumns, usesPatterns: Bool) {
+        self.known = columns
+        self.usesPatterns = usesPatterns
+    }
+
+    var statement: ReadStatement {
+        ReadStatement(
+            text: String(decoding: self.sql.bytes, as: UTF8.self),
+            columns: self.columns,
+            assumedAbsent: self.assumedAbsent,
+            hasPatterns: self.hasPatterns
+        )
+    }
+
+    mutating func begin(_ table: TableName, _ range: ClosedRange<Int64>) {
+        self.sql.append("SELECT * FROM ")
+        self.sql.append(identifier: Array(table.database.utf8))
+        self.sql.append(".")
+        self.sql.append(identifier: Array(table.table.utf8))
+        self.sql.append(" WHERE ")
+        self.sql.append(identifier: TableColumns.time)
+        self.sql.append(" BETWEEN from_milliseconds(")
+        self.sql.append(range.lowerBound)
+        self.sql.append(") AND from_milliseconds(")
+        self.sql.append(range.upperBound)
+        self.sql.append(")")
+    }
+
+    /// Adds the first of the candidates that is allowed and fits.
+    private mutating func add(_ candidates: [Candidate]) {
+        for candidate in candidates where self.usesPatterns || !candidate.isPattern {
+            guard self.sql.bytes.count + candidate.sql.bytes.count + 8 <= ReadStatement.maximumBytes else { continue }
+            self.sql.append(" AND ")
+            self.sql.append(candidate.sql)
+            self.columns.formUnion(candidate.columns)
+            self.assumedAbsent.formUnion(candidate.assumedAbsent)
+            self.hasPatterns = self.hasPatterns || candidate.isPattern
+            return
+        }
+    }
+
+    // MARK: Labels
+
+    /// - Returns: false if no series can pass the matcher.
+    mutating func addLabel(_ matcher: LabelMatcher) -> Bool {
+        let possible = TableColumns.columns(ofLabel: matcher.name).filter { !self.known.absent.contains($0) }
+        var named = possible.filter(self.known.isKnown)
+        if matcher.acceptsEmpty {
+            // Rows without the label pass, so there is nothing to lose by not asking, and an error to win by asking for a
+            // column that is not there. Of two columns ours says what the label is.
+            guard let first = possible.first, named.contains(first) else { return true }
+            named = [first]
+        } else {
+            guard let first = possible.first else { return false }
+            if named.isEmpty { named = [first] }
+        }
+        var candidates: [Candidate] = []
+        for form in ValueSieve.forms(of: matcher) {
+            var storable = form.sieve
+            switch form.sieve {
+            case .anyOf(let values):
+                let short = values.filter { $0.count <= ReadStatement.maximumValueBytes }
+                if short.isEmpty { return false }
+                storable = .anyOf(short)
+            case .noneOf(let values):
+                let short = values.filter { $0.count <= ReadStatement.maximumValueBytes }
+                if short.isEmpty { continue }
+                storable = .noneOf(short)
+            case .prefix(let prefix):
+                if prefix.count > ReadStatement.maximumValueBytes { return false }
+            }
+            candidates.append(
+                Candidate(
+                    sql: Self.condition(named, storable, acceptsEmpty: matcher.acceptsEmpty),
+                    columns: named,
+                    assumedAbsent: matcher.acceptsEmpty ? [] : possible.filter { !named.contains($0) },
+                    isPattern: form.isPattern
+                )
+            )
+        }
+        self.add(candidates)
+        return true
+    }
+
+    /// A label's condition: true for the column's missing value too if the matcher accepts the empty string.
+    private static func condition(_ columns: [[UInt8]], _ sieve: ValueSieve, acceptsEmpty: Bool) -> SQLText {
+        var sql = SQLText()
+        let isGroup = acceptsEmpty || columns.count > 1
+        if isGroup { sql.append("(") }
+        for (index, column) in columns.enumerated() {
+            if index > 0 { sql.append(" OR ") }
+            if acceptsEmpty {
+                sql.append(identifier: column)
+                sql.append(" IS NULL OR ")
+            }
+            switch sieve {
+            case .anyOf(let values): sql.append(column: column, isIn: values)
+            case .noneOf(let values): sql.append(column: column, isIn: values, negated: true)
+            case .prefix(let prefix): sql.append(column: column, startsWith: prefix)
+            }
+        }
+        if isGroup { sql.append(")") }
+        return sql
+    }
+
+    // MARK: Metric names
+
+    /// - Returns: false if no series can pass the matcher.
+    mutating func addMetric(_ matcher: LabelMatcher) -> Bool {
+        let splitsSpecials = self.known.isLikely(TableColumns.specialMetric)
+        var candidates: [Candidate] = []
+        for form in ValueSieve.forms(of: matcher) {
+            var sql = SQLText()
+            var columns: [[UInt8]] = []
+            switch form.sieve {
+            case .anyOf(let values):
+                let measures = values.flatMap(TableColumns.measures)
+                if measures.isEmpty { return false }
+                if splitsSpecials { columns = [TableColumns.specialMetric] }
+                Self.append(measures, splitsSpecials: splitsSpecials, to: &sql)
+            case .noneOf(let values):
+                // Rows of special values pass: their metric is looked at afterwards.
+                let measures = values.filter { !$0.isEmpty }.flatMap(TableColumns.measures)
+                if measures.isEmpty { continue }
+                sql.append(column: TableColumns.measureName, isIn: measures, negated: true)
+            case .prefix(let prefix):
+                if prefix.count > ColumnName.maximumMeasureNameBytes { return false }
+                if splitsSpecials { columns = [TableColumns.specialMetric] }
+                Self.append(prefix: prefix, splitsSpecials: splitsSpecials, to: &sql)
+            }
+            candidates.append(Candidate(sql: sql, columns: columns, isPattern: form.isPattern))
+        }
+        self.add(candidates)
+        return true
+    }
+
+    /// Rows of these measures, and of special values of these metrics.
+    private static func append(_ measures: [[UInt8]], splitsSpecials: Bool, to sql: inout SQLText) {
+        guard splitsSpecials else {
+            sql.append(column: TableColumns.measureName, isIn: measures + [Self.specialMeasure])
+            return
+        }
+        sql.append("(")
+        sql.append(column: TableColumns.measureName, isIn: measures)
+        sql.append(" OR (")
+        sql.append(column: TableColumns.measureName, isIn: [Self.specialMeasure])
+        sql.append(" AND ")
+        sql.append(column: TableColumns.specialMetric, isIn: measures)
+        sql.append("))")
+    }
+
+    /// Rows of measures that start so, of all escaped names, whose originals may start so, and of their special values.
+    private static func append(prefix: [UInt8], splitsSpecials: Bool, to sql: inout SQLText) {
+        func either(_ column: [UInt8]) {
+            sql.append(column: column, startsWith: prefix)
+            sql.append(" OR ")
+            sql.append(column: column, startsWith: ColumnName.prefix)
+        }
+        sql.append("(")
+        either(TableColumns.measureName)
+        sql.append(")")
+        guard splitsSpecials else { return }
+        sql.append(" AND (")
+        sql.append(identifier: TableColumns.specialMetric)
+        sql.append(" IS NULL OR ")
+        either(TableColumns.specialMetric)
+        sql.append(")")
+    }
+}

@@ -1,0 +1,58 @@
+import TimestreamModel
+
+/// Label names met while a query is answered, as small numbers.
+struct LabelNames: Sendable {
+    /// The number of `__name__`.
+    static let metricName: Int32 = 0
+
+    private(set) var names: [[UInt8]] = [LabelMatcher.metricName]
+    private var numbers: [[UInt8]: Int32] = [LabelMatcher.metricName: Self.metricName]
+
+    mutating func number(of name: [UInt8]) -> Int32 {
+        if let number = self.numbers[name] { return number }
+        let number = Int32(self.names.count)
+        self.names.append(name)
+        self.numbers[name] = number
+        return number
+    }
+}
+
+/// What the columns of a page mean, by their names: their order is not specified.
+struct RowLayout: Sendable {
+    struct LabelColumn: Sendable {
+        var column: Int
+        var name: Int32
+    }
+
+    let columns: [QueryPage.Column]
+    private(set) var time: Int?
+    private(set) var measureName: Int?
+    private(set) var doubleValue: Int?
+    private(set) var bigintValue: Int?
+    private(set) var specialMetric: Int?
+    /// In the order of the label names' bytes; of two columns of one label, ours comes first.
+    private(set) var labels: [LabelColumn] = []
+
+    init(_ columns: [QueryPage.Column], names: inout LabelNames) {
+        self.columns = columns
+        var found: [(label: [UInt8], isOurs: Bool, column: Int)] = []
+        for (index, column) in columns.enumerated() {
+            let name = Array(column.name.utf8)
+            switch name {
+            case TableColumns.time: self.time = index
+            case TableColumns.measureName: self.measureName = index
+            case TableColumns.doubleValue: self.doubleValue = index
+            case TableColumns.bigintValue: self.bigintValue = index
+            case TableColumns.specialMetric: self.specialMetric = index
+            default:
+                // Columns of multi-measure records that are no text are of others.
+                guard column.scalarType == "VARCHAR", let label = TableColumns.label(ofColumn: name) else { continue }
+                found.append((label, ColumnName.dimension(forLabel: label) == name, index))
+            }
+        }
+        found.sort { left, right in
+            left.label == right.label ? left.isOurs && !right.isOurs : left.label.lexicographicallyPrecedes(right.label)
+        }
+        self.labels = found.map { LabelColumn(column: $0.column, name: names.number(of: $0.label)) }
+    }
+}
