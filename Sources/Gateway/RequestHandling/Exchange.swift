@@ -7,8 +7,10 @@ import Translator
 
 /// One admitted request: its body, its memory, and its way through the translator.
 struct Exchange: Sendable {
-    /// What a decoded byte costs beside itself while it is translated: the flat arrays and the bodies under way.
-    private static let translationFactor = 3
+    /// Memory that translating a body usually takes, for each decoded byte. What takes more is reserved as it is found.
+    private static let usualMemoryFactor = 3
+    /// What even the smallest body may take.
+    private static let leastMemoryBytes = 64 << 10
     /// A read request is a few matchers; Prometheus' own server takes up to 32 MiB, Mimir 1 MiB.
     private static let maximumReadRequestBytes = 1 << 20
 
@@ -27,6 +29,8 @@ struct Exchange: Sendable {
         case access(AccessRefusal)
         case body(IncomingBodyError)
         case content(ProtocolError)
+        /// The request's deadline has passed before anything was sent.
+        case late
     }
 
     func write(_ request: IncomingRequest) async -> OutgoingResponse {
@@ -55,26 +59,14 @@ struct Exchange: Sendable {
         do throws(MediaType.Unsupported) {
             try MediaType.checkWrite(request.head.headerFields)
         } catch { throw .mediaType(error) }
-        let limit = self.limits.maxBodyBytes
-        let lease = try self.reserve(request.body, limitBytes: limit)
+        let (body, lease) = try await self.collect(request.body, limitBytes: self.limits.maxBodyBytes)
         defer { lease.release() }
-        let body = try await self.collect(request.body, limitBytes: limit)
-
-        let declaredBytes: Int
-        do throws(ProtocolError) {
-            declaredBytes = try SnappyBlock.declaredSize(of: body, limitBytes: self.limits.maxDecodedBytes)
-        } catch { throw .content(error) }
-        do throws(AccessRefusal) {
-            try lease.grow(by: declaredBytes * Self.translationFactor)
-        } catch { throw .access(error) }
-
         let handler = WriteHandler(tenant: self.tenant, requestID: self.requestID, logger: self.logger)
-        let plan: WritePlan
-        do throws(ProtocolError) {
-            plan = try await handler.plan(body, declaredBytes: declaredBytes)
-        } catch { throw .content(error) }
+        let plan = try await self.plan(body, handler, lease)
+        let remaining = self.deadline - ContinuousClock.now
+        guard remaining > .zero else { throw .late }
         do throws(AccessRefusal) {
-            try await self.access.admitSamples(plan.counts.samples, self.proven)
+            try await self.access.admitSamples(plan.counts.samples, self.proven, within: remaining)
         } catch { throw .access(error) }
         return await handler.send(plan, deadline: self.deadline)
     }
@@ -84,24 +76,87 @@ struct Exchange: Sendable {
             try MediaType.checkRead(request.head.headerFields)
         } catch { throw .mediaType(error) }
         let limit = min(Self.maximumReadRequestBytes, self.limits.maxBodyBytes)
-        let lease = try self.reserve(request.body, limitBytes: limit)
+        let (body, lease) = try await self.collect(request.body, limitBytes: limit)
         defer { lease.release() }
-        let body = try await self.collect(request.body, limitBytes: limit)
+        let declaredBytes: Int
+        do throws(ProtocolError) {
+            declaredBytes = try SnappyBlock.declaredSize(of: body, limitBytes: limit)
+        } catch { throw .content(error) }
+        try self.grow(lease, by: declaredBytes)
+        guard ContinuousClock.now < self.deadline else { throw .late }
         let handler = ReadHandler(tenant: self.tenant, requestID: self.requestID, logger: self.logger)
         return await handler.answer(body, deadline: self.deadline)
     }
 
-    /// Reserves what the body declares; of a body that declares nothing, what it may have at most.
-    private func reserve(_ body: any IncomingBody, limitBytes: Int) throws(Failure) -> BytesLease {
+    // MARK: Bodies
+
+    /// Reads the body into memory that is reserved before: what it declares; of a body that declares nothing, what it may
+    /// have at most, until it is there.
+    private func collect(
+        _ body: any IncomingBody,
+        limitBytes: Int
+    ) async throws(Failure) -> (bytes: [UInt8], lease: BytesLease) {
+        if let declared = body.declaredLength, declared > limitBytes {
+            throw .body(.tooLarge(limitBytes: limitBytes, declared: declared))
+        }
+        let lease: BytesLease
         do throws(AccessRefusal) {
-            return try self.access.reserveBytes(min(body.declaredLength ?? limitBytes, limitBytes), self.proven)
+            lease = try self.access.reserveBytes(body.declaredLength ?? limitBytes, self.proven)
         } catch { throw .access(error) }
+        do throws(IncomingBodyError) {
+            let bytes = try await body.collect(limitBytes: limitBytes)
+            lease.shrink(to: bytes.count)
+            return (bytes, lease)
+        } catch {
+            lease.release()
+            throw .body(error)
+        }
     }
 
-    private func collect(_ body: any IncomingBody, limitBytes: Int) async throws(Failure) -> [UInt8] {
-        do throws(IncomingBodyError) {
-            return try await body.collect(limitBytes: limitBytes)
-        } catch { throw .body(error) }
+    /// Decodes a body and plans its calls, in memory that is reserved before; then keeps what the plan needs.
+    private func plan(
+        _ body: [UInt8],
+        _ handler: WriteHandler,
+        _ lease: BytesLease
+    ) async throws(Failure) -> WritePlan {
+        let declaredBytes: Int
+        do throws(ProtocolError) {
+            declaredBytes = try SnappyBlock.declaredSize(of: body, limitBytes: self.limits.maxDecodedBytes)
+        } catch { throw .content(error) }
+        var memoryBytes = declaredBytes * Self.usualMemoryFactor + Self.leastMemoryBytes
+        try self.grow(lease, by: declaredBytes + memoryBytes)
+        var isInline = declaredBytes <= WriteHandler.inlineBytes
+        let decoded: [UInt8]
+        do throws(ProtocolError) {
+            decoded = try await handler.decode(body, inline: isInline)
+        } catch { throw .content(error) }
+        while true {
+            let plan: WritePlan?
+            do throws(ProtocolError) {
+                plan = try await handler.plan(decoded, memoryLimitBytes: memoryBytes, inline: isInline)
+            } catch {
+                guard case .overMemory = error, memoryBytes < WritePlan.maximumMemoryBytes else {
+                    throw .content(error)
+                }
+                plan = nil
+            }
+            if let plan {
+                try self.grow(lease, by: plan.memoryBytes - lease.byteCount)
+                lease.shrink(to: plan.memoryBytes)
+                return plan
+            }
+            // Many small samples: few bodies come here, and none more than a few times.
+            try self.grow(lease, by: memoryBytes * 3)
+            memoryBytes *= 4
+            isInline = false
+        }
+    }
+
+    /// Does nothing if `byteCount` is negative.
+    private func grow(_ lease: BytesLease, by byteCount: Int) throws(Failure) {
+        do throws(AccessRefusal) {
+            try lease.grow(by: byteCount)
+        } catch { throw .access(error) }
     }
 
     // MARK: Refusals
@@ -117,6 +172,13 @@ struct Exchange: Sendable {
             return self.bodyFailure(error)
         case .content(let error):
             return self.protocolFailure(error)
+        case .late:
+            let line = "the request's deadline (request_deadline) passed before anything was sent; repeat the request"
+            return .text(
+                .serviceUnavailable,
+                AnswerLine.make(line, tenant: self.tenant.settings.id, requestID: self.requestID),
+                headerFields: [.retryAfter: "5"]
+            )
         }
     }
 
@@ -139,6 +201,8 @@ struct Exchange: Sendable {
         case .decodedTooLarge(let declared, let limit):
             let message = "the body may have \(limit) decoded bytes (max_decoded_bytes), it declares \(declared)"
             return self.text(.contentTooLarge, "\(message); \(Self.smallerBatches)")
+        case .overMemory:
+            return self.text(.contentTooLarge, "\(error.description); \(Self.smallerBatches)")
         default:
             return self.text(.badRequest, "\(error.description); nothing was stored")
         }

@@ -2,7 +2,6 @@ import Common
 import Logging
 import Synchronization
 import TimestreamModel
-import Translator
 
 /// Logs the store's faults of one tenant, each kind at most once in ten seconds: a fault that lasts must be seen, and must
 /// not fill the disk.
@@ -11,8 +10,13 @@ final class FaultLog: Sendable {
 
     private let lastTimes = Mutex<[TimestreamError.Code: (time: ContinuousClock.Instant, suppressed: Int)]>([:])
 
-    func note(_ error: TimestreamError, tenant: String, requestID: String, logger: Logger) {
-        let now = ContinuousClock.now
+    func note(
+        _ error: TimestreamError,
+        tenant: String,
+        requestID: String,
+        logger: Logger,
+        now: ContinuousClock.Instant = .now
+    ) {
         let suppressed: Int? = self.lastTimes.withLock { times in
             if let last = times[error.code], now - last.time < Self.interval {
                 times[error.code] = (last.time, last.suppressed + 1)
@@ -32,7 +36,7 @@ final class FaultLog: Sendable {
                 LogKey.tenant: .string(tenant),
                 LogKey.requestID: .string(requestID),
                 LogKey.errorCode: .string(error.code.rawValue),
-                "error.message": .string(RefusalSummary.oneLine(error.debugDescription)),
+                "error.message": .string(oneLine(error.debugDescription, limitBytes: 512)),
                 "suppressed": .stringConvertible(suppressed),
             ]
         )

@@ -3,6 +3,7 @@ import HTTPTypes
 package import Logging
 import Synchronization
 package import TenantAccess
+import TenantConfiguration
 
 /// The data listener's routes: from a request's head to its answer.
 ///
@@ -15,14 +16,18 @@ package final class GatewayResponder: HTTPResponder {
     private let logger: Logger
     private let draining = Atomic<Bool>(false)
 
+    /// - Parameter tenants: one for each tenant of `access`.
     package init(access: AccessControl, tenants: [TenantService], metrics: MetricRegistry, logger: Logger) {
         self.access = access
         self.tenants = Dictionary(uniqueKeysWithValues: tenants.map { ($0.settings.id, $0) })
         self.metrics = RequestMetrics(metrics)
         self.logger = logger
+        // Found out at the start, not by the first request.
+        precondition(Set(access.tenantIDs) == Set(self.tenants.keys), "every tenant has a service, and no other has")
     }
 
-    /// Answers `/-/ready` with 503 from now on, so that load balancers send nothing more.
+    /// Answers `/-/ready` and requests for tenants with 503 from now on, so that load balancers and senders turn to
+    /// another instance. Requests that were let in before are served to their end.
     package func beginDraining() {
         self.draining.store(true, ordering: .relaxed)
     }
@@ -31,9 +36,10 @@ package final class GatewayResponder: HTTPResponder {
 
     package func respond(to request: IncomingRequest) async -> OutgoingResponse {
         let start = ContinuousClock.now
-        let path = request.head.path?.prefix { $0 != "?" } ?? ""
         let requestID = RequestID.make()
-        let (route, response) = await self.answer(request, path: path, start: start, requestID: requestID)
+        let target = self.access.target(of: request.head)
+        let route = Route(path: target.route).flatMap { $0.needsTenant || !target.isTenantPath ? $0 : nil }
+        let response = await self.answer(request, target, route, start: start, requestID: requestID)
         let duration = ContinuousClock.now - start
         self.metrics.note(route: route, status: response.status.code, duration: duration)
         self.logger.debug(
@@ -51,72 +57,53 @@ package final class GatewayResponder: HTTPResponder {
 
     private func answer(
         _ request: IncomingRequest,
-        path: Substring,
+        _ target: RequestTarget,
+        _ route: Route?,
         start: ContinuousClock.Instant,
         requestID: String
-    ) async -> (Route?, OutgoingResponse) {
-        let plainRoute = Route(path: path)
-        if let plainRoute, !plainRoute.needsTenant {
-            return (plainRoute, self.health(plainRoute, request.head.method))
+    ) async -> OutgoingResponse {
+        guard let route else {
+            let message = "no such path; remote write is /api/v1/write, remote read is /api/v1/read"
+            return .text(.notFound, AnswerLine.make(message, requestID: requestID))
         }
-        let candidate: TenantCandidate
-        do throws(AccessRefusal) {
-            candidate = try self.access.resolve(request.head, peer: request.peer)
-        } catch {
-            // A path that is none of ours is that first; it needs no tenant to be told so.
-            if plainRoute == nil, error.reason == .noTenant { return (nil, self.notFound(requestID)) }
-            return (plainRoute, self.refusal(error, requestID: requestID))
-        }
-        guard let route = Route(path: candidate.route), route.needsTenant else {
-            return (nil, self.notFound(requestID))
-        }
-        guard request.head.method == .post else {
+        guard route.methods.contains(request.head.method) else {
             let line = AnswerLine.make("this path takes \(route.allow)", requestID: requestID)
-            return (route, .text(.methodNotAllowed, line, headerFields: [.allow: route.allow]))
+            return .text(.methodNotAllowed, line, headerFields: [.allow: route.allow])
+        }
+        switch route {
+        case .healthy: return .text(.ok, "healthy")
+        case .ready: return self.isReady ? .text(.ok, "ready") : .text(.serviceUnavailable, "draining")
+        case .write, .read: break
+        }
+        guard self.isReady else {
+            let line = AnswerLine.make("the gateway stops; repeat the request", requestID: requestID)
+            return .text(.serviceUnavailable, line, headerFields: [.retryAfter: "5", .connection: "close"])
         }
         do throws(AccessRefusal) {
+            let candidate = try self.access.resolve(target, head: request.head, peer: request.peer)
             let proven = try await self.access.prove(candidate, head: request.head)
             guard let tenant = self.tenants[proven.id] else {
-                preconditionFailure("a tenant that may be proven has a service")
+                preconditionFailure("checked at the start: every tenant has a service")
             }
+            let deadline = start + proven.settings.limits.requestDeadline
+            let kind: RequestKind = route == .write ? .write : .read
+            let admission = try await self.access.admit(proven, kind, within: deadline - ContinuousClock.now)
+            defer { admission.release() }
             let exchange = Exchange(
                 access: self.access,
                 proven: proven,
                 tenant: tenant,
                 requestID: requestID,
-                deadline: start + proven.settings.limits.requestDeadline,
+                deadline: deadline,
                 logger: self.logger
             )
-            switch route {
-            case .write:
-                let admission = try await self.access.admit(proven, .write)
-                defer { admission.release() }
-                return (route, await exchange.write(request))
-            default:
-                let admission = try await self.access.admit(proven, .read)
-                defer { admission.release() }
-                return (route, await exchange.read(request))
+            switch kind {
+            case .write: return await exchange.write(request)
+            case .read: return await exchange.read(request)
             }
         } catch {
-            return (route, self.refusal(error, requestID: requestID))
+            return .refusal(error, AnswerLine.make(error.message, requestID: requestID))
         }
-    }
-
-    private func health(_ route: Route, _ method: HTTPRequest.Method) -> OutgoingResponse {
-        guard method == .get || method == .head else {
-            return .text(.methodNotAllowed, "this path takes \(route.allow)", headerFields: [.allow: route.allow])
-        }
-        if route == .ready, !self.isReady { return .text(.serviceUnavailable, "draining") }
-        return .text(.ok, route == .ready ? "ready" : "healthy")
-    }
-
-    private func notFound(_ requestID: String) -> OutgoingResponse {
-        let message = "no such path; remote write is /api/v1/write, remote read is /api/v1/read"
-        return .text(.notFound, AnswerLine.make(message, requestID: requestID))
-    }
-
-    private func refusal(_ refusal: AccessRefusal, requestID: String) -> OutgoingResponse {
-        .refusal(refusal, AnswerLine.make(refusal.message, requestID: requestID))
     }
 }
 

@@ -1,6 +1,7 @@
 import Common
 import HTTPTypes
 import Logging
+import TenantConfiguration
 import TimestreamModel
 import Translator
 
@@ -32,6 +33,9 @@ struct ReadHandler: Sendable {
 
     private func failure(_ error: ReadError) -> OutgoingResponse {
         guard case .store(let failure) = error else {
+            if case .malformedBody(.decodedTooLarge) = error {
+                return .text(.contentTooLarge, self.line(error.description))
+            }
             return .text(.badRequest, self.line(error.description))
         }
         if failure.code != .cancelled {

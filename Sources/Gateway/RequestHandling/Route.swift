@@ -1,3 +1,5 @@
+import HTTPTypes
+
 /// What a path on the data listener means (the tenant's part already taken off).
 enum Route: String, Sendable, CaseIterable {
     case write
@@ -19,6 +21,9 @@ enum Route: String, Sendable, CaseIterable {
     /// Whether it concerns a tenant's data.
     var needsTenant: Bool { self == .write || self == .read }
 
-    /// The methods that the route takes, as an `Allow` header has them.
-    var allow: String { self.needsTenant ? "POST" : "GET, HEAD" }
+    /// The methods that the route takes.
+    var methods: [HTTPRequest.Method] { self.needsTenant ? [.post] : [.get, .head] }
+
+    /// The same, as an `Allow` header has them.
+    var allow: String { self.methods.map(\.rawValue).joined(separator: ", ") }
 }

@@ -1,7 +1,7 @@
 package import Common
 package import TenantConfiguration
 package import TimestreamModel
-package import Translator
+import Translator
 
 /// One tenant, ready to serve: its settings, its way to its table, and its metrics.
 package final class TenantService: Sendable {

@@ -1,6 +1,7 @@
 import Common
 import HTTPTypes
 import Logging
+import TenantConfiguration
 import TimestreamModel
 import Translator
 
@@ -16,22 +17,34 @@ struct WriteHandler: Sendable {
     let requestID: String
     let logger: Logger
 
-    /// Decodes a body and plans its calls.
+    /// Decodes a body.
     ///
-    /// - Parameter declaredBytes: the decoded size that the body declares.
-    func plan(_ body: [UInt8], declaredBytes: Int) async throws(ProtocolError) -> WritePlan {
-        if declaredBytes <= Self.inlineBytes { return try self.translate(body) }
-        return try await self.translateElsewhere(body)
+    /// - Parameter inline: whether it is short enough for the event loop.
+    func decode(_ body: [UInt8], inline: Bool) async throws(ProtocolError) -> [UInt8] {
+        let limit = self.tenant.settings.limits.maxDecodedBytes
+        if inline { return try SnappyBlock.decode(body, limitBytes: limit) }
+        return try await Self.decodeElsewhere(body, limitBytes: limit)
     }
 
     @concurrent
-    private func translateElsewhere(_ body: [UInt8]) async throws(ProtocolError) -> WritePlan {
-        try self.translate(body)
+    private static func decodeElsewhere(_ body: [UInt8], limitBytes: Int) async throws(ProtocolError) -> [UInt8] {
+        try SnappyBlock.decode(body, limitBytes: limitBytes)
     }
 
-    private func translate(_ body: [UInt8]) throws(ProtocolError) -> WritePlan {
-        let decoded = try SnappyBlock.decode(body, limitBytes: self.tenant.settings.limits.maxDecodedBytes)
-        return try WritePlan.plan(decoded, options: self.tenant.writeOptions)
+    /// Plans the calls of a decoded body.
+    func plan(_ decoded: [UInt8], memoryLimitBytes: Int, inline: Bool) async throws(ProtocolError) -> WritePlan {
+        let options = self.tenant.writeOptions
+        if inline { return try WritePlan.plan(decoded, options: options, memoryLimitBytes: memoryLimitBytes) }
+        return try await Self.planElsewhere(decoded, options, memoryLimitBytes: memoryLimitBytes)
+    }
+
+    @concurrent
+    private static func planElsewhere(
+        _ decoded: [UInt8],
+        _ options: WriteOptions,
+        memoryLimitBytes: Int
+    ) async throws(ProtocolError) -> WritePlan {
+        try WritePlan.plan(decoded, options: options, memoryLimitBytes: memoryLimitBytes)
     }
 
     /// Sends the plan's calls and answers.

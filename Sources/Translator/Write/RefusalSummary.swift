@@ -1,3 +1,5 @@
+import Common
+
 /// Why samples of a request are not stored although the request could be read: counts by reason, and the first few in words.
 package struct RefusalSummary: Sendable, Equatable {
     /// A closed set: also the metric label `reason`.
@@ -36,7 +38,7 @@ package struct RefusalSummary: Sendable, Equatable {
     package mutating func add(_ reason: Reason, samples: Int, detail: @autoclosure () -> String) {
         self.samplesByReason[reason, default: 0] += samples
         if self.wantsDetail {
-            self.details.append(Self.oneLine(detail()))
+            self.details.append(oneLine(detail(), limitBytes: Self.maximumDetailBytes))
         }
     }
 
@@ -52,19 +54,5 @@ package struct RefusalSummary: Sendable, Equatable {
             .map { "\($0.key.rawValue)=\($0.value)" }
             .joined(separator: " ")
         return ([counts] + self.details).joined(separator: "; ")
-    }
-
-    /// Text of a sender, cut and without control characters and line ends of any kind, so that it cannot break a line or
-    /// a log.
-    package static func oneLine(_ text: String) -> String {
-        var result = ""
-        for scalar in text.unicodeScalars {
-            guard result.utf8.count < Self.maximumDetailBytes else { return result + "…" }
-            switch scalar.properties.generalCategory {
-            case .control, .lineSeparator, .paragraphSeparator: result += " "
-            default: result.unicodeScalars.append(scalar)
-            }
-        }
-        return result
     }
 }
