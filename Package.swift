@@ -132,10 +132,13 @@ let package = Package(
         systemLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
 
+        tests(of: "AdminConsole", in: "App", ["Common", httpTypes]),
         tests(
             of: "RequestHandling",
             in: "Gateway",
-            ["TenantAccess", "TenantConfiguration", "Common", httpTypes, logging]
+            [
+                "TenantAccess", "TenantConfiguration", "Translator", "TimestreamModel", "Common", httpTypes, logging,
+            ]
         ),
         tests(of: "TenantAccess", in: "Gateway", ["TenantConfiguration", "Common", httpTypes]),
         tests(of: "TenantConfiguration", in: "Gateway", ["Common"]),
