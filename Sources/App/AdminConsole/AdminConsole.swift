@@ -47,7 +47,7 @@ package struct AdminConsole: HTTPResponder {
         guard self.isAllowedHost(request.head.authority) else {
             return .text(.misdirectedRequest, "this name does not belong to the admin listener; use \(self.host)")
         }
-        let path = request.head.path?.prefix { $0 != "?" } ?? "/"
+        let path = String((request.head.path ?? "/").unicodeScalars.prefix { $0 != "?" })
         let isPublic = ["/-/healthy", "/-/ready", "/metrics"].contains(path)
         guard isPublic || (path == "/" && self.isLoopback) else {
             return .text(.notFound, "no such page; there are /, /metrics, /-/healthy and /-/ready")
@@ -75,10 +75,12 @@ package struct AdminConsole: HTTPResponder {
         guard self.isLoopback else { return true }
         guard let authority else { return false }
         var name = authority[...]
-        if let colon = name.lastIndex(of: ":"), name[colon...].dropFirst().allSatisfy(\.isNumber) {
+        if let colon = name.lastIndex(of: ":"),
+            name[colon...].utf8.dropFirst().allSatisfy({ (0x30...0x39).contains($0) })
+        {
             name = name[..<colon]
         }
-        return ["localhost", "127.0.0.1", "[::1]", self.host].contains(String(name))
+        return ["localhost", "127.0.0.1", "[::1]", self.host.lowercased()].contains(name.lowercased())
     }
 
     private func statusPage() -> OutgoingResponse {
@@ -100,7 +102,8 @@ package struct AdminConsole: HTTPResponder {
             headerFields: [
                 .contentType: "text/html; charset=utf-8",
                 .xContentTypeOptions: "nosniff",
-                .contentSecurityPolicy: "default-src 'none'; style-src 'unsafe-inline'",
+                .contentSecurityPolicy:
+                    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
             ],
             body: Array(page.utf8)
         )
@@ -108,13 +111,15 @@ package struct AdminConsole: HTTPResponder {
 
     private static func escape(_ text: String) -> String {
         var result = ""
-        for character in text {
-            switch character {
+        // Scalars, not characters: a sign with a combining mark is a character of its own.
+        for scalar in text.unicodeScalars {
+            switch scalar {
             case "&": result += "&amp;"
             case "<": result += "&lt;"
             case ">": result += "&gt;"
             case "\"": result += "&quot;"
-            default: result.append(character)
+            case "'": result += "&#39;"
+            default: result.unicodeScalars.append(scalar)
             }
         }
         return result

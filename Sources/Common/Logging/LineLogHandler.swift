@@ -15,12 +15,19 @@ package struct LineLogHandler: LogHandler {
     package var metadataProvider: Logger.MetadataProvider?
     private let format: Format
     private let caller: String
+    private let write: @Sendable ([UInt8]) -> Void
 
     /// - Parameter label: who logs; the line's `caller`.
     package init(label: String, format: Format, level: Logger.Level) {
+        self.init(label: label, format: format, level: level, write: Self.writeToStandardError)
+    }
+
+    /// - Parameter write: takes each line, line feed included.
+    init(label: String, format: Format, level: Logger.Level, write: @escaping @Sendable ([UInt8]) -> Void) {
         self.caller = label
         self.format = format
         self.logLevel = level
+        self.write = write
     }
 
     package subscript(metadataKey key: String) -> Logger.Metadata.Value? {
@@ -44,8 +51,7 @@ package struct LineLogHandler: LogHandler {
                 if !line.isEmpty { line.append(UInt8(ascii: " ")) }
                 line += Array(key.utf8)
                 line.append(UInt8(ascii: "="))
-                let isPlain = value.utf8.allSatisfy { $0 > 0x20 && ![0x22, 0x3D, 0x5C, 0x7F].contains($0) }
-                if isPlain && !value.isEmpty { line += Array(value.utf8) } else { Self.appendQuoted(value, to: &line) }
+                if Self.isPlain(value) { line += Array(value.utf8) } else { Self.appendQuoted(value, to: &line) }
             }
         case .json:
             for (key, value) in fields {
@@ -57,27 +63,47 @@ package struct LineLogHandler: LogHandler {
             line.append(UInt8(ascii: "}"))
         }
         line.append(UInt8(ascii: "\n"))
+        self.write(line)
+    }
+
+    private static func writeToStandardError(_ line: [UInt8]) {
         // One write a line, so that lines of several threads do not mix.
         var rest = line[...]
         while !rest.isEmpty {
-            let written = unsafe rest.withUnsafeBytes { unsafe write(STDERR_FILENO, $0.baseAddress, $0.count) }
+            let written = unsafe rest.withUnsafeBytes { unsafe Self.write($0) }
             if written < 0 && errno == EINTR { continue }
             guard written > 0 else { return }
             rest = rest.dropFirst(written)
         }
     }
 
-    /// A JSON string; logfmt uses the same quoting.
+    private static func write(_ bytes: UnsafeRawBufferPointer) -> Int {
+        #if canImport(Glibc)
+            unsafe Glibc.write(STDERR_FILENO, bytes.baseAddress, bytes.count)
+        #elseif canImport(Musl)
+            unsafe Musl.write(STDERR_FILENO, bytes.baseAddress, bytes.count)
+        #endif
+    }
+
+    /// Whether a logfmt value needs no quotes: printable ASCII that cannot be taken for the end of the value.
+    private static func isPlain(_ value: String) -> Bool {
+        !value.isEmpty && value.utf8.allSatisfy { (0x21..<0x7F).contains($0) && ![0x22, 0x3D, 0x5C].contains($0) }
+    }
+
+    /// A JSON string; logfmt uses the same quoting. Whatever some viewer could take for a control character or the end of
+    /// a line is escaped, so that nobody's text can look like a line of ours.
     private static func appendQuoted(_ text: String, to line: inout [UInt8]) {
         line.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""): line += Array("\\\"".utf8)
-            case UInt8(ascii: "\\"): line += Array("\\\\".utf8)
-            case UInt8(ascii: "\n"): line += Array("\\n".utf8)
-            case UInt8(ascii: "\t"): line += Array("\\t".utf8)
-            case 0..<0x20, 0x7F: line += Array("\\u00\(hexadecimal([byte]))".utf8)
-            default: line.append(byte)
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": line += Array(#"\""#.utf8)
+            case "\\": line += Array(#"\\"#.utf8)
+            case "\n": line += Array(#"\n"#.utf8)
+            case "\t": line += Array(#"\t"#.utf8)
+            case "\u{0}"..<" ", "\u{7F}"..."\u{9F}", "\u{2028}", "\u{2029}":
+                let high = UInt8(truncatingIfNeeded: scalar.value >> 8)
+                line += Array(#"\u"#.utf8) + Array(hexadecimal([high, UInt8(truncatingIfNeeded: scalar.value)]).utf8)
+            default: line += Array(String(scalar).utf8)
             }
         }
         line.append(UInt8(ascii: "\""))
