@@ -41,7 +41,9 @@ package final class BytesInFlight: Sendable {
     fileprivate func take(_ byteCount: Int, onTopOf held: Int, metrics: TenantMetrics?) throws(AccessRefusal) {
         // Written so that no sum can overflow, whatever a peer declares.
         let (isTaken, limit) = self.state.withLock { state in
-            guard byteCount <= state.limitBytes - state.usedBytes else { return (false, state.limitBytes) }
+            // Nothing always fits, even after the limit was made smaller than what is reserved.
+            let fits = byteCount == 0 || byteCount <= state.limitBytes - state.usedBytes
+            guard fits else { return (false, state.limitBytes) }
             state.usedBytes += byteCount
             return (true, state.limitBytes)
         }

@@ -17,14 +17,31 @@ enum PasswordHash {
             return "not a bcrypt hash: these start with $2a$, $2b$ or $2y$"
         }
         guard hash.utf8.count == 60 else { return "a bcrypt hash has 60 characters, found \(hash.utf8.count)" }
-        guard let cost = Int(parts[2]), cost <= Self.maximumCost else {
+        // libxcrypt takes a setting with a wrong cost or salt for a good one, and then matches nothing.
+        let isDigit = { (byte: UInt8) in (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
+        guard parts[2].utf8.count == 2, parts[2].utf8.allSatisfy(isDigit), let cost = Int(parts[2]), cost >= 4 else {
+            return "the bcrypt cost is not a number of two digits from 04 on"
+        }
+        guard cost <= Self.maximumCost else {
             return "the bcrypt cost is above \(Self.maximumCost): one check would take seconds of CPU"
+        }
+        guard parts[3].utf8.count == 53, parts[3].utf8.allSatisfy(Self.isSaltByte) else {
+            return "a bcrypt hash ends in 53 letters, digits, dots and slashes"
         }
         let status = unsafe hash.withCString { unsafe crypt_checksalt($0) }
         guard status != CRYPT_SALT_INVALID, status != CRYPT_SALT_METHOD_DISABLED else {
             return "not a bcrypt hash that the system's libxcrypt takes"
         }
         return nil
+    }
+
+    private static func isSaltByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),
+            UInt8(ascii: ".")...UInt8(ascii: "9"):
+            true
+        default: false
+        }
     }
 
     /// Hashes the password with the hash's own salt and cost, and compares. Takes tens of milliseconds of CPU: never
