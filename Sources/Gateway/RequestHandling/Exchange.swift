@@ -186,8 +186,8 @@ struct Exchange: Sendable {
         switch error {
         case .tooLarge(let limit, let declared):
             let found = declared.map { "\($0) bytes" } ?? "a longer body"
-            let message = "the body may have \(limit) bytes (max_body_bytes), found \(found); \(Self.smallerBatches)"
-            return self.text(.contentTooLarge, message)
+            let message = "the body may have \(limit) bytes (max_body_bytes), found \(found)"
+            return self.text(.contentTooLarge, "\(message); \(Self.smallerBatches(declared, limit))")
         case .timedOut:
             return self.text(.requestTimeout, "the body did not arrive in time")
         case .disconnected:
@@ -200,15 +200,23 @@ struct Exchange: Sendable {
         switch error {
         case .decodedTooLarge(let declared, let limit):
             let message = "the body may have \(limit) decoded bytes (max_decoded_bytes), it declares \(declared)"
-            return self.text(.contentTooLarge, "\(message); \(Self.smallerBatches)")
+            return self.text(.contentTooLarge, "\(message); \(Self.smallerBatches(declared, limit))")
         case .overMemory:
-            return self.text(.contentTooLarge, "\(error.description); \(Self.smallerBatches)")
+            return self.text(.contentTooLarge, "\(error.description); \(Self.smallerBatches(nil, 1))")
         default:
             return self.text(.badRequest, "\(error.description); nothing was stored")
         }
     }
 
-    private static let smallerBatches = "lower max_samples_per_send in the sender's queue_config"
+    /// What the sender's operator can do about a body of `size` bytes. How many samples it has is not known.
+    private static func smallerBatches(_ size: Int?, _ limit: Int) -> String {
+        let remedy = "in the sender's queue_config"
+        guard let size, limit > 0 else { return "lower max_samples_per_send \(remedy)" }
+        let parts = size / limit + (size % limit == 0 ? 0 : 1)
+        // Older versions have a default of 500, and never come here with it.
+        let fitting = max(1, 2_000 / parts)
+        return "divide max_samples_per_send \(remedy) by \(parts) (\(fitting) if it has its default of 2000)"
+    }
 
     private func text(_ status: HTTPResponse.Status, _ message: String) -> OutgoingResponse {
         .text(status, AnswerLine.make(message, tenant: self.tenant.settings.id, requestID: self.requestID))

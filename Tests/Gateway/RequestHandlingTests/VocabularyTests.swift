@@ -1,0 +1,79 @@
+import Common
+import HTTPTypes
+import Logging
+import Testing
+import TimestreamModel
+
+@testable import RequestHandling
+
+@Suite("The line of an answer")
+struct AnswerLineTests {
+    @Test(
+        "ends in tenant and request id, and fits into 1,024 bytes with its line feed",
+        arguments: [0, 1, 900, 1_000, 5_000]
+    )
+    func length(count: Int) {
+        for letter in ["a", "é", "🦊", "\n", "\u{2028}"] {
+            for tenant in [nil, String(repeating: "t", count: 64)] {
+                let message = String(repeating: letter, count: count)
+                let line = AnswerLine.make(message, tenant: tenant, requestID: "0123456789abcdef")
+                #expect(line.utf8.count <= 1023)
+                #expect(line.hasSuffix("\(tenant.map { " tenant=\($0)" } ?? "") request=0123456789abcdef"))
+                #expect(line.unicodeScalars.allSatisfy { $0.value >= 0x20 && $0.value != 0x2028 })
+                if message.utf8.count > 1_000 { #expect(line.utf8.count > 1015, "cut more than it had to") }
+            }
+        }
+    }
+
+    @Test("request ids are 16 hexadecimal digits, and differ")
+    func requestIDs() {
+        let ids = Set((0..<1000).map { _ in RequestID.make() })
+        #expect(ids.count == 1000)
+        #expect(ids.allSatisfy { id in id.utf8.count == 16 && id.allSatisfy { $0.isHexDigit && !$0.isUppercase } })
+    }
+}
+
+@Suite("The log of the store's faults")
+struct FaultLogTests {
+    @Test("each kind at most once in ten seconds, with the number of those left out")
+    func suppression() {
+        let log = FaultLog()
+        let lines = LogLines()
+        let start = ContinuousClock.now
+        func note(_ code: TimestreamError.Code, after seconds: Double) {
+            log.note(
+                TimestreamError(code, message: "words\nof the service"),
+                tenant: "a",
+                requestID: "r",
+                logger: lines.logger,
+                now: start + .seconds(seconds)
+            )
+        }
+        for second in stride(from: 0, through: 9.5, by: 0.5) { note(.throttling, after: second) }
+        note(.accessDenied, after: 9.5)
+        note(.throttling, after: 10)
+        note(.throttling, after: 15)
+        note(.throttling, after: 20.5)
+        let seen = lines.all.map { "\($0.metadata["error.code"] ?? "") \($0.metadata["suppressed"] ?? "") \($0.level)" }
+        #expect(
+            seen == [
+                "throttling 0 warning", "access_denied 0 error", "throttling 19 warning", "throttling 1 warning",
+            ]
+        )
+        #expect(lines.all.allSatisfy { $0.metadata["error.message"]?.contains("\n") == false })
+    }
+}
+
+@Suite("Paths of the data listener")
+struct RouteTests {
+    @Test("exactly the paths of the contract")
+    func paths() {
+        for path in ["/write", "/api/v1/write", "/api/v1/push"] { #expect(Route(path: path) == .write) }
+        for path in ["/read", "/api/v1/read"] { #expect(Route(path: path) == .read) }
+        #expect(Route(path: "/-/healthy") == .healthy)
+        #expect(Route(path: "/-/ready") == .ready)
+        for path in ["", "/", "write", "/Write", "/write/", "/write\u{301}", "/api/v1/", "/-/reload", "/metrics"] {
+            #expect(Route(path: path) == nil)
+        }
+    }
+}
