@@ -143,7 +143,7 @@ let package = Package(
         tests(of: "TenantAccess", in: "Gateway", ["TenantConfiguration", "Common", httpTypes]),
         tests(of: "TenantConfiguration", in: "Gateway", ["Common"]),
         tests(of: "Translator", in: "", ["RegularExpressions", "TimestreamModel", "Common"]),
-        tests(of: "RegularExpressions", in: ""),
+        tests(of: "RegularExpressions", in: "", resources: [.copy("Vectors")]),
         tests(
             of: "TimestreamService",
             in: "Timestream",
