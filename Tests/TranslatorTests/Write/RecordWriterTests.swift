@@ -1,6 +1,5 @@
 import Common
 import Foundation
-import Synchronization
 import Testing
 import TimestreamModel
 
@@ -9,7 +8,7 @@ import TimestreamModel
 /// A store that decides by the values in a call; keeps what it has acknowledged.
 private final class ScriptedStore: TimestreamStore {
     private let decide: @Sendable ([String]) -> TimestreamError?
-    private let state = Mutex<(calls: [[String]], stored: [String])>(([], []))
+    private let state = Locked<(calls: [[String]], stored: [String])>(([], []))
 
     init(decide: @escaping @Sendable ([String]) -> TimestreamError?) {
         self.decide = decide
