@@ -12,7 +12,7 @@ package final class MetricRegistry: Sendable {
         var help: String
         var series: [String: any MetricSeries] = [:]
     }
-    private let families = Mutex<[String: Family]>([:])
+    private let families = Locked<[String: Family]>([:])
 
     package init() {}
 
@@ -133,11 +133,11 @@ package final class MetricHistogram: MetricSeries {
         var count = 0
     }
     private let bounds: [Double]
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
     package init(bounds: [Double]) {
         self.bounds = bounds
-        self.state = Mutex(State(counts: Array(repeating: 0, count: bounds.count)))
+        self.state = Locked(State(counts: Array(repeating: 0, count: bounds.count)))
     }
 
     package func observe(_ seconds: Double) {

@@ -1,6 +1,5 @@
 import Common
 import Logging
-import Synchronization
 import TimestreamModel
 
 /// Logs the store's faults of one tenant, each kind at most once in ten seconds: a fault that lasts must be seen, and must
@@ -8,7 +7,7 @@ import TimestreamModel
 final class FaultLog: Sendable {
     private static let interval = Duration.seconds(10)
 
-    private let lastTimes = Mutex<[TimestreamError.Code: (time: ContinuousClock.Instant, suppressed: Int)]>([:])
+    private let lastTimes = Locked<[TimestreamError.Code: (time: ContinuousClock.Instant, suppressed: Int)]>([:])
 
     func note(
         _ error: TimestreamError,

@@ -1,5 +1,4 @@
 import Common
-import Synchronization
 
 /// Requests by route and code, and how long they took.
 final class RequestMetrics: Sendable {
@@ -8,7 +7,7 @@ final class RequestMetrics: Sendable {
     private let registry: MetricRegistry
     private let durations: [String: MetricHistogram]
     /// Codes come from our own answers, so there are few.
-    private let requests = Mutex<[String: [Int: MetricCounter]]>([:])
+    private let requests = Locked<[String: [Int: MetricCounter]]>([:])
 
     init(_ registry: MetricRegistry) {
         self.registry = registry

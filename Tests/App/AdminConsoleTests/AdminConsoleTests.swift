@@ -128,7 +128,8 @@ struct AdminConsoleAccessTests {
         "a name that somebody else's DNS can point here is refused on every path, health included",
         arguments: [
             "evil.example", "evil.example:9202", "localhost.evil.example", "127.0.0.1.evil.example", "", "::1",
-            "localhost:9202:9202", "[::1", "[::1]evil", "localhost:x", "user@localhost", "127.0.0.2", "localhost\u{301}",
+            "localhost:9202:9202", "[::1", "[::1]evil", "localhost:x", "user@localhost", "127.0.0.2",
+            "localhost\u{301}",
         ]
     )
     func rebinding(host: String) async {

@@ -1,13 +1,12 @@
 import Foundation
 import Logging
-import Synchronization
 import Testing
 
 @testable import Common
 
 /// Collects what a handler writes.
 private final class LineSink: Sendable {
-    private let lines = Mutex<[[UInt8]]>([])
+    private let lines = Locked<[[UInt8]]>([])
 
     func logger(_ format: LineLogHandler.Format, level: Logger.Level = .trace) -> Logger {
         Logger(label: "test") { label in

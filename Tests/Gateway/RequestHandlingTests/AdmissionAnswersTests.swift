@@ -1,7 +1,6 @@
 import Common
 import HTTPTypes
 import Logging
-import Synchronization
 import Testing
 import TimestreamModel
 import Translator
@@ -172,8 +171,8 @@ struct HeadDecisionsTests {
 
 /// A clock whose time passes only by waiting.
 private final class PatientClock: Sendable {
-    private let now = Mutex<Int64>(0)
-    private let waits = Mutex<[Duration]>([])
+    private let now = Locked<Int64>(0)
+    private let waits = Locked<[Duration]>([])
     var allWaits: [Duration] { self.waits.withLock { $0 } }
 
     var accessClock: AccessClock {
@@ -253,7 +252,7 @@ struct TenantLimitAnswersTests {
             $0.concurrentWrites = 1
             $0.concurrentReads = 0
         }
-        let answer = Mutex<GatewayUnderTest.Answer?>(nil)
+        let answer = Locked<GatewayUnderTest.Answer?>(nil)
         let inner = FakeBody(writeBody)
         let outer = FakeBody(writeBody) {
             // While the first request reads its body, a second one comes.
@@ -311,7 +310,7 @@ struct BodyMemoryTests {
     @Test("a body is reserved as it declares, and a body that declares nothing at its limit, before it is read")
     func reserved() async throws {
         let gateway = try GatewayUnderTest { $0.maxBodyBytes = 5_000 }
-        let seen = Mutex<[Int]>([])
+        let seen = Locked<[Int]>([])
         let note: @Sendable () async -> Void = {
             let used = gateway.access.bytesInFlight.usedBytes
             seen.withLock { $0.append(used) }
@@ -324,7 +323,7 @@ struct BodyMemoryTests {
     @Test("while the store works, what is reserved is what the plan needs")
     func duringTheCall() async throws {
         let gateway = try GatewayUnderTest()
-        let seen = Mutex<[Int]>([])
+        let seen = Locked<[Int]>([])
         gateway.store.onWrite { _ in
             let used = gateway.access.bytesInFlight.usedBytes
             seen.withLock { $0.append(used) }

@@ -1,6 +1,5 @@
 import Common
 import Foundation
-import Synchronization
 import Testing
 import TimestreamModel
 
@@ -9,7 +8,7 @@ import TimestreamModel
 /// A store that decides by the values in a call; keeps what it has acknowledged.
 private final class ScriptedStore: TimestreamStore {
     private let decide: @Sendable ([String]) -> TimestreamError?
-    private let state = Mutex<(calls: [[String]], stored: [String])>(([], []))
+    private let state = Locked<(calls: [[String]], stored: [String])>(([], []))
 
     init(decide: @escaping @Sendable ([String]) -> TimestreamError?) {
         self.decide = decide
@@ -102,6 +101,37 @@ struct RecordWriterTests {
         let outcome = await RecordWriter(store: store).write(try self.plan(5), deadline: self.deadline)
         #expect(outcome.failure?.code == .malformedResponse)
         #expect(outcome.failed == 5 && outcome.stored == 0)
+    }
+
+    @Test("a record that a 419 lists twice, or without a place, or at an impossible one, is counted once")
+    func rejectedOddly() async throws {
+        let store = ScriptedStore { _ in
+            TimestreamError(
+                .rejectedRecords,
+                message: "",
+                status: 419,
+                rejected: [3, 3, nil, 10, -1].map { RejectedRecord(index: $0, reason: "no") }
+            )
+        }
+        let outcome = await RecordWriter(store: store).write(try self.plan(10), deadline: self.deadline)
+        #expect(outcome.refusals.samplesByReason == [.rejectedByStore: 4])
+        #expect(outcome.stored == 6)
+        #expect(outcome.failure == nil)
+    }
+
+    @Test(
+        "a name of database or table that the service calls invalid is a failure: nothing is lost",
+        arguments: ["database", "table"]
+    )
+    func invalidTable(name: String) async throws {
+        let store = ScriptedStore { _ in
+            let message = "1 validation error detected: Value 'x' at '\(name)Name' failed to satisfy constraint"
+            return TimestreamError(.validation, message: message, status: 400)
+        }
+        let outcome = await RecordWriter(store: store).write(try self.plan(250), deadline: self.deadline)
+        #expect(outcome.failure?.isOperatorFault == true)
+        #expect(outcome.failed == 250 && outcome.stored == 0 && outcome.refusals.isEmpty)
+        #expect(store.calls.count == 3)
     }
 
     @Test("a 400 loses only the record at fault", arguments: [true, false])

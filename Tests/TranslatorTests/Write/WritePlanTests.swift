@@ -359,6 +359,34 @@ struct DecimalTextTests {
         #expect(Double(expected)?.bitPattern == value.bitPattern)
     }
 
+    @Test("plain digits from 1e-7 to below 1e21, an exponent outside, at every border", arguments: [1.0, -1.0])
+    func borders(sign: Double) {
+        for (value, isPlain) in [
+            (1e-7, true), (1e-7.nextDown, false), (1e-7.nextUp, true), (1e21, false), (1e21.nextDown, true),
+            (1e21.nextUp, false), (9_007_199_254_740_992.0.nextUp, true), (9_007_199_254_740_992.0.nextDown, true),
+            (.greatestFiniteMagnitude, false), (.leastNonzeroMagnitude, false), (.leastNormalMagnitude, false),
+            (123_456_789.125, true),
+        ] {
+            let text = self.text(value * sign)
+            #expect(text.contains("E") != isPlain, "\(text)")
+            #expect(Double(text)?.bitPattern == (value * sign).bitPattern, "\(text)")
+            #expect(text.utf8.count <= 26)
+        }
+        for exponent in -330...308 {
+            guard let value = Double("1e\(exponent)") else { continue }
+            let text = self.text(value * sign)
+            #expect(Double(text)?.bitPattern == (value * sign).bitPattern)
+            #expect(text.contains("E") == (value != 0 && (exponent < -7 || exponent > 20)))
+        }
+    }
+
+    @Test("whole numbers to the ends of 64 bits", arguments: [0, 1, -1, 9, 10, -10, .max, .min, .max - 1, .min + 1])
+    func integers(value: Int64) {
+        var output = OutputBuffer(capacity: 1)
+        DecimalText.append(value, to: &output)
+        #expect(String(decoding: output.freeze().array, as: UTF8.self) == "\(value)")
+    }
+
     @Test("random bit patterns read back to the same bits")
     func roundTrip() {
         var generator = SystemRandomNumberGenerator()

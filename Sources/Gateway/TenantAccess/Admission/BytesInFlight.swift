@@ -1,5 +1,4 @@
 package import Common
-import Synchronization
 
 /// The process' budget for bodies: compressed, decoded, and read results.
 package final class BytesInFlight: Sendable {
@@ -7,12 +6,12 @@ package final class BytesInFlight: Sendable {
         var limitBytes: Int
         var usedBytes = 0
     }
-    private let state: Mutex<State>
+    private let state: Locked<State>
     private let gauge: MetricGauge
 
     /// - Parameter limitBytes: `server.limits.max_bytes_in_flight`.
     package init(limitBytes: Int, metrics: MetricRegistry) {
-        self.state = Mutex(State(limitBytes: max(limitBytes, 0)))
+        self.state = Locked(State(limitBytes: max(limitBytes, 0)))
         self.gauge = metrics.gauge("gateway_bytes_in_flight", help: "Bytes of bodies that are reserved right now.")
     }
 
@@ -83,12 +82,12 @@ package final class BytesLease: Sendable {
     }
     private let budget: BytesInFlight
     private let metrics: TenantMetrics?
-    private let state: Mutex<State>
+    private let state: Locked<State>
 
     fileprivate init(_ byteCount: Int, of budget: BytesInFlight, metrics: TenantMetrics?) {
         self.budget = budget
         self.metrics = metrics
-        self.state = Mutex(State(byteCount: byteCount))
+        self.state = Locked(State(byteCount: byteCount))
     }
 
     deinit {

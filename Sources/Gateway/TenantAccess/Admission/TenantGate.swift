@@ -1,5 +1,4 @@
 import Common
-import Synchronization
 import TenantConfiguration
 
 /// Lets the requests of one tenant through at the rate and in the number its limits allow.
@@ -8,13 +7,13 @@ import TenantConfiguration
 /// Waiters go on in the order of their reservations. This is the place for a fair queue among a tenant's senders.
 final class TenantGate: Sendable {
     private let tenant: String
-    private let limiter: Mutex<TenantLimiter>
+    private let limiter: Locked<TenantLimiter>
     private let clock: AccessClock
     let metrics: TenantMetrics
 
     init(tenant: String, limits: TenantLimits, clock: AccessClock, metrics: TenantMetrics) {
         self.tenant = tenant
-        self.limiter = Mutex(TenantLimiter(limits, now: clock.nanoseconds()))
+        self.limiter = Locked(TenantLimiter(limits, now: clock.nanoseconds()))
         self.clock = clock
         self.metrics = metrics
     }

@@ -35,8 +35,8 @@ final class PasswordVerifier: Sendable {
     }
 
     private let keys = ProofKeyMaker()
-    private let cache: Mutex<ProofCache>
-    private let queue: Mutex<PasswordQueue<CheckedContinuation<Answer, Never>>>
+    private let cache: Locked<ProofCache>
+    private let queue: Locked<PasswordQueue<CheckedContinuation<Answer, Never>>>
     private let nextWaiter = Atomic<Int>(0)
     private let clock: AccessClock
     private let compare: @Sendable (_ password: [UInt8], _ hash: String) -> Bool
@@ -53,8 +53,8 @@ final class PasswordVerifier: Sendable {
         bounds: PasswordQueueBounds = PasswordQueueBounds(),
         compare: @escaping @Sendable (_ password: [UInt8], _ hash: String) -> Bool = PasswordHash.matches
     ) {
-        self.cache = Mutex(ProofCache(capacity: cacheCapacity, lifetime: cacheLifetime))
-        self.queue = Mutex(PasswordQueue(bounds: bounds))
+        self.cache = Locked(ProofCache(capacity: cacheCapacity, lifetime: cacheLifetime))
+        self.queue = Locked(PasswordQueue(bounds: bounds))
         self.clock = clock
         self.compare = compare
         self.metrics = Metrics(registry)

@@ -1,11 +1,10 @@
 import Common
-import Synchronization
 
 /// A request body that keeps count of who asked for it.
 final class FakeBody: IncomingBody {
     let declaredLength: Int?
     private let result: Result<[UInt8], IncomingBodyError>
-    private let limits = Mutex<[Int]>([])
+    private let limits = Locked<[Int]>([])
     private let onCollect: @Sendable () async -> Void
 
     /// - Parameter declared: the `Content-Length`; by default the true one.

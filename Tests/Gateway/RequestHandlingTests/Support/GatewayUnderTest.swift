@@ -1,7 +1,6 @@
 import Common
 import HTTPTypes
 import Logging
-import Synchronization
 import Testing
 import TimestreamModel
 
@@ -16,7 +15,7 @@ final class LogLines: Sendable {
         var message: String
         var metadata: [String: String]
     }
-    private let lines = Mutex<[Line]>([])
+    private let lines = Locked<[Line]>([])
     var all: [Line] { self.lines.withLock { $0 } }
 
     private struct Handler: LogHandler {

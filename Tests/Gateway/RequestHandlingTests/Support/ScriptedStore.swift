@@ -1,6 +1,5 @@
 import Common
 import Foundation
-import Synchronization
 import TimestreamModel
 
 /// A store that answers as it is told, and keeps what it was sent.
@@ -13,7 +12,7 @@ final class ScriptedStore: TimestreamStore {
             .failure(TimestreamError(.unknownOperation, message: "not asked for"))
         }
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// What `writeRecords` ends in, from the measure values of the call's records; nil: all acknowledged.
     func onWrite(_ answer: @escaping @Sendable (_ values: [String]) async -> TimestreamError?) {

@@ -1,27 +1,34 @@
 import Common
-import Synchronization
+import Foundation
 import Testing
 
 @testable import TenantAccess
 
 /// Stands in for bcrypt: counts checks, and holds them back for as long as it is closed.
-private final class Comparison: Sendable {
-    private struct State {
-        var isOpen = true
-        var calls: [String] = []
+private final class Comparison: @unchecked Sendable {
+    // Safe because: the state is touched only with the condition's lock held.
+    private let condition = NSCondition()
+    private var isOpen = true
+    private var made: [String] = []
+
+    var calls: [String] { self.condition.withLock { self.made } }
+
+    func close() { self.condition.withLock { self.isOpen = false } }
+
+    func open() {
+        self.condition.withLock {
+            self.isOpen = true
+            self.condition.broadcast()
+        }
     }
-    private let state = Mutex(State())
-
-    var calls: [String] { self.state.withLock { $0.calls } }
-
-    func close() { self.state.withLock { $0.isOpen = false } }
-    func open() { self.state.withLock { $0.isOpen = true } }
 
     /// The password matches the hash if they are the same text.
     func compare(_ password: [UInt8], _ hash: String) -> Bool {
         let password = String(decoding: password, as: UTF8.self)
-        self.state.withLock { $0.calls.append("\(password)/\(hash)") }
-        while !self.state.withLock({ $0.isOpen }) { _ = 0 }
+        self.condition.withLock {
+            self.made.append("\(password)/\(hash)")
+            while !self.isOpen { self.condition.wait() }
+        }
         return password == hash
     }
 }

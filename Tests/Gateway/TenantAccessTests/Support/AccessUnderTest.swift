@@ -1,6 +1,5 @@
 import Common
 import HTTPTypes
-import Synchronization
 
 @testable import TenantAccess
 @testable import TenantConfiguration
@@ -9,12 +8,12 @@ import Synchronization
 final class AccessUnderTest: Sendable {
     let clock = TestClock()
     let registry = MetricRegistry()
-    private let current: Mutex<AccessControl>
+    private let current: Locked<AccessControl>
     private let comparisons: CheckLog
 
     /// The hashes that passwords were checked against, decoys included.
     final class CheckLog: Sendable {
-        private let hashes = Mutex<[String]>([])
+        private let hashes = Locked<[String]>([])
         var all: [String] { self.hashes.withLock { $0 } }
 
         func compare(_ password: [UInt8], _ hash: String) -> Bool {
@@ -30,7 +29,7 @@ final class AccessUnderTest: Sendable {
     init(_ configuration: GatewayConfiguration, bounds: PasswordQueueBounds = PasswordQueueBounds()) throws {
         let comparisons = CheckLog()
         self.comparisons = comparisons
-        self.current = Mutex(
+        self.current = Locked(
             try AccessControl(
                 configuration: configuration,
                 metrics: self.registry,

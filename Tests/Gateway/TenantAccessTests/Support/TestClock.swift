@@ -1,4 +1,4 @@
-import Synchronization
+import Common
 import Testing
 
 @testable import TenantAccess
@@ -18,7 +18,7 @@ final class TestClock: Sendable {
         /// Every wait that was asked for.
         var waits: [Duration] = []
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     var now: Int64 { self.state.withLock { $0.now } }
     var waits: [Duration] { self.state.withLock { $0.waits } }
