@@ -46,7 +46,7 @@ package struct RegularExpression: Sendable {
             self.strategy = strategy
         } else if let pieces = LiteralPieces(self.tree) {
             self.strategy = .pieces(pieces)
-        } else if let program = Program(self.tree) {
+        } else if let program = Program(AlternativeTrie.shared(self.tree)) {
             self.strategy = .automaton(SharedAutomaton(program, prefix: self.literalPrefix))
         } else {
             throw RegularExpressionError(offset: 0, message: SyntaxProblem.tooLarge.rawValue)
