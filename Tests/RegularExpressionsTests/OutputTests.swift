@@ -105,6 +105,11 @@ struct OutputTests {
         ("a{,2}", "a\\{\\,2\\}"),
         ("\\Q(?i)", "\\(\\?i\\)"),
         ("\\x{D7FF}|\\x{D800}|\\x{E000}", "[\u{D7FF}\u{E000}]"),
+        // Java leaves a counted repetition at the first round that is empty.
+        ("(?:\\A|x){2}y", "(?:(?:\\A|x))(?:(?:\\A|x))y"),
+        ("a(?:\\z|x){2,}", "a(?:(?:\\z|x))(?:(?:\\z|x))(?:(?:\\z|x))*"),
+        ("a(?:\\z|x){2,4}", "a(?:(?:\\z|x))(?:(?:\\z|x))(?:(?:\\z|x)){0,2}"),
+        ("a(?:\\z|x){2,3}", "a(?:(?:\\z|x))(?:(?:\\z|x))(?:(?:\\z|x))?"),
         (".*.*.+", "(?:(?s:.))+"),
     ]
 
@@ -112,6 +117,14 @@ struct OutputTests {
     func commonSyntax(pattern: String, expected: String) throws {
         let printed = try RegularExpression(pattern).commonSyntax
         #expect(Array(printed.utf8) == Array("\\A(?:\(expected))\\z".utf8))
+    }
+
+    @Test("what is too long for any query is cut, so that no engine would read it at all")
+    func cut() throws {
+        let pattern = "(?:\\z|" + String(repeating: "é", count: 700) + "){1000}"
+        let printed = try RegularExpression(pattern).commonSyntax
+        #expect((1 << 20...1 << 20 + 4096).contains(printed.utf8.count))
+        #expect(throws: RegularExpressionError.self) { try RegularExpression(printed) }
     }
 
     @Test("classes are written as ranges, not by names that depend on the engine's Unicode")
