@@ -46,7 +46,7 @@ package struct RegularExpression: Sendable {
             self.strategy = strategy
         } else if let pieces = LiteralPieces(self.tree) {
             self.strategy = .pieces(pieces)
-        } else if let program = Program(self.tree) {
+        } else if let program = Program(AlternativeTrie.shared(self.tree)) {
             self.strategy = .automaton(SharedAutomaton(program, prefix: self.literalPrefix))
         } else {
             throw RegularExpressionError(offset: 0, message: SyntaxProblem.tooLarge.rawValue)
@@ -80,7 +80,8 @@ package struct RegularExpression: Sendable {
 
     /// The same language in a syntax on which Java, Joni and RE2 agree, `\A(?:…)\z`.
     ///
-    /// Printed when asked for. Classes are written out, so it may be much longer than the pattern. Patterns that match
-    /// nothing, or have word boundaries or line anchors inside, use lookaround, which RE2 itself has not.
+    /// Printed when asked for. Classes are written out, so it may be much longer than the pattern; what exceeds 1 MiB is
+    /// cut, and then no engine's syntax any more, so compare its length with what the query may have. Patterns that
+    /// match nothing, or have word boundaries or line anchors inside, use lookaround, which RE2 itself has not.
     package var commonSyntax: String { CommonSyntaxPrinter.print(self.tree) }
 }

@@ -10,7 +10,11 @@ struct Engines {
         self.expression = expression
         var ways: [(name: String, matches: ([UInt8]) -> Bool)] = [("matches", { expression.matches($0) })]
         let tree = TreeSimplifier.simplified(try Parser.parse(pattern))
-        if let program = Program(tree) {
+        if let plain = Program(tree) {
+            let unshared = Box(Automaton(plain, limit: 0))
+            ways.append(("threads without shared beginnings", { unshared.value.matches($0.span) }))
+        }
+        if let program = Program(AlternativeTrie.shared(tree)) {
             let automaton = Box(Automaton(program))
             ways.append(("automaton", { automaton.value.matches($0.span) }))
             let threads = Box(Automaton(program, limit: 0))

@@ -16,17 +16,19 @@ struct Alphabet: Sendable {
 
     /// - Returns: nil if the program tells so many scalars apart that an automaton would not pay.
     init?(_ program: Program) {
-        var distinct = Set(program.sets)
+        var scalars: Set<UInt32> = []
         for case .scalar(let scalar) in program.instructions where scalar <= ScalarSet.maximum {
-            distinct.insert(ScalarSet([scalar...scalar]))
-            guard distinct.count <= Self.setLimit else { return nil }
+            scalars.insert(scalar)
         }
+        var distinct = Set(program.sets)
+        guard distinct.count + scalars.count <= Self.setLimit else { return nil }
+        distinct.formUnion(scalars.map { ScalarSet([$0...$0]) })
         if program.hasAssertions {
             distinct.insert(.wordCharacters)
             distinct.insert(ScalarSet([0x0A...0x0A]))
         }
         let ranges = distinct.flatMap(\.ranges)
-        guard distinct.count <= Self.setLimit, ranges.count * distinct.count <= Self.limit else { return nil }
+        guard ranges.count * distinct.count <= Self.limit else { return nil }
 
         let edges = Set(ranges.flatMap { [$0.lowerBound, $0.upperBound + 1] } + [0])
         let starts = edges.filter { $0 <= ScalarSet.maximum }.sorted()

@@ -10,24 +10,42 @@ struct CommonSyntaxPrinter {
     }
 
     private let tree: SyntaxTree
-    private var output = String.UnicodeScalarView()
+    /// Of each node: whether it can match the empty string somewhere.
+    private var canBeEmpty: [Bool] = []
+    private var output = ""
+
+    /// Bytes; what is longer is cut, for no query could hold it. Closing parentheses are then missing, so no engine
+    /// would take it for another pattern.
+    static let limit = 1 << 20
 
     static func print(_ tree: SyntaxTree) -> String {
-        var printer = CommonSyntaxPrinter(tree: tree)
+        var printer = CommonSyntaxPrinter(tree)
         printer.print()
-        return String(printer.output)
+        return printer.output
     }
 
-    private init(tree: SyntaxTree) {
+    private init(_ tree: SyntaxTree) {
         self.tree = tree
+        for node in tree.nodes {
+            let canBeEmpty =
+                switch node {
+                case .empty, .assertion: true
+                case .nothing, .literal, .set: false
+                case .sequence(let children): children.allSatisfy { self.canBeEmpty[$0] }
+                case .alternatives(let children): children.contains { self.canBeEmpty[$0] }
+                case .repeated(let child, let minimum, _): minimum == 0 || self.canBeEmpty[child]
+                case .group(let child): self.canBeEmpty[child]
+                }
+            self.canBeEmpty.append(canBeEmpty)
+        }
     }
 
     private mutating func print() {
         var steps: [Step] = [.text(")\\z"), .node(self.tree.root), .text("\\A(?:")]
-        while let step = steps.popLast() {
+        while self.output.utf8.count <= Self.limit, let step = steps.popLast() {
             switch step {
             case .text(let text):
-                self.output.append(contentsOf: text.unicodeScalars)
+                self.output += text
             case .node(let index):
                 self.print(self.tree.nodes[index], &steps)
             }
@@ -56,10 +74,17 @@ struct CommonSyntaxPrinter {
                 steps.append(.node(first))
             }
             steps.append(.text("(?:"))
+        case .repeated(let child, let minimum, let maximum) where minimum > 1 && self.canBeEmpty[child]:
+            // `(?:\A|x){2}` matches x. But Java leaves a counted repetition at the first empty round, so the rounds that
+            // must be are written out.
+            if maximum != minimum {
+                self.printRepeated(child, minimum: 0, maximum: maximum.map { $0 - minimum }, &steps)
+            }
+            for _ in 0..<minimum {
+                self.printRepeated(child, minimum: 1, maximum: 1, &steps)
+            }
         case .repeated(let child, let minimum, let maximum):
-            steps.append(.text(")" + Self.count(minimum: minimum, maximum: maximum)))
-            steps.append(.node(child))
-            steps.append(.text("(?:"))
+            self.printRepeated(child, minimum: minimum, maximum: maximum, &steps)
         case .assertion(let assertion):
             steps.append(.text(Self.text(assertion)))
         case .group(let child):
@@ -67,11 +92,18 @@ struct CommonSyntaxPrinter {
         }
     }
 
+    private func printRepeated(_ child: Int, minimum: Int, maximum: Int?, _ steps: inout [Step]) {
+        steps.append(.text(")" + Self.count(minimum: minimum, maximum: maximum)))
+        steps.append(.node(child))
+        steps.append(.text("(?:"))
+    }
+
     private static func count(minimum: Int, maximum: Int?) -> String {
         switch (minimum, maximum) {
         case (0, nil): "*"
         case (1, nil): "+"
         case (0, 1): "?"
+        case (1, 1): ""
         case (_, nil): "{\(minimum),}"
         case (_, .some(minimum)): "{\(minimum)}"
         case (_, .some(let maximum)): "{\(minimum),\(maximum)}"
@@ -92,16 +124,16 @@ struct CommonSyntaxPrinter {
 
     private mutating func printSet(_ set: ScalarSet) {
         if set.isAll {
-            self.output.append(contentsOf: "(?s:.)".unicodeScalars)
+            self.output += "(?s:.)"
             return
         }
         if set == .allButLineFeed {
-            self.output.append(contentsOf: "[^\\n]".unicodeScalars)
+            self.output += "[^\\n]"
             return
         }
         let complement = set.complement
         let isNegated = complement.ranges.count < set.ranges.count
-        self.output.append(contentsOf: (isNegated ? "[^" : "[").unicodeScalars)
+        self.output += isNegated ? "[^" : "["
         for range in (isNegated ? complement : set).ranges {
             self.printCharacter(range.lowerBound)
             if range.count > 2 {
@@ -119,17 +151,16 @@ struct CommonSyntaxPrinter {
         guard let scalar = Unicode.Scalar(value) else { return }
         switch scalar {
         case "0"..."9", "A"..."Z", "a"..."z":
-            self.output.append(scalar)
+            break
         case "\0"..."\u{1F}", "\u{7F}":
-            let digits = Array("0123456789ABCDEF".unicodeScalars)
-            self.output.append(contentsOf: "\\x".unicodeScalars)
-            self.output.append(digits[Int(value >> 4)])
-            self.output.append(digits[Int(value & 15)])
+            let digits = Array("0123456789ABCDEF")
+            self.output += "\\x\(digits[Int(value >> 4)])\(digits[Int(value & 15)])"
+            return
         case "\0"..."\u{7F}":
-            self.output.append("\\")
-            self.output.append(scalar)
+            self.output += "\\"
         default:
-            self.output.append(scalar)
+            break
         }
+        self.output.unicodeScalars.append(scalar)
     }
 }

@@ -15,40 +15,35 @@ enum UnicodeProperty {
             return Self.unassigned.complement
         case "lc", "casedletter":
             // Go has no folding table for this one, so U+0345, which folds to iota, stays out.
-            return Self.union(of: ["lu", "ll", "lt"])
+            return Self.categories["lc"]
         case "ascii":
             let set = ScalarSet([0...0x7F])
             return foldsCase ? CaseFolding.closure(set) : set
         default:
-            guard let set = Self.category(key) ?? Self.scripts[key] else { return nil }
+            guard let set = Self.categories[Self.longNames[key] ?? key] ?? Self.scripts[key] else { return nil }
             return foldsCase ? CaseFolding.closure(set) : set
         }
     }
 
-    private static let categories = Self.records(UnicodeTables.categories)
     private static let scripts = Self.records(UnicodeTables.scripts)
-    private static let unassigned = ScalarSet(
-        Self.categories.values.flatMap(\.ranges) + [0xD800...0xDFFF]
-    ).complement
+    private static let unassigned = Self.categories["cn"] ?? ScalarSet([])
 
-    private static func category(_ key: String) -> ScalarSet? {
-        let short = Self.longNames[key] ?? key
-        switch short {
-        case "c": return Self.union(of: ["cc", "cf", "co"]).union(Self.unassigned)
-        case "cn": return Self.unassigned
-        case "l": return Self.union(of: ["lu", "ll", "lt", "lm", "lo"])
-        case "m": return Self.union(of: ["mn", "mc", "me"])
-        case "n": return Self.union(of: ["nd", "nl", "no"])
-        case "p": return Self.union(of: ["pc", "pd", "ps", "pe", "pi", "pf", "po"])
-        case "s": return Self.union(of: ["sm", "sc", "sk", "so"])
-        case "z": return Self.union(of: ["zs", "zl", "zp"])
-        default: return Self.categories[short]
+    /// Single categories, and the groups of them.
+    private static let categories: [String: ScalarSet] = {
+        var result = Self.records(UnicodeTables.categories)
+        // Surrogates are in no set; here they must not count as unassigned.
+        let assigned = result.values.flatMap(\.ranges) + [0xD800...0xDFFF]
+        result["cn"] = ScalarSet(assigned).complement
+        let groups = [
+            "c": ["cc", "cf", "co", "cn"], "l": ["lu", "ll", "lt", "lm", "lo"], "lc": ["lu", "ll", "lt"],
+            "m": ["mn", "mc", "me"], "n": ["nd", "nl", "no"], "p": ["pc", "pd", "ps", "pe", "pi", "pf", "po"],
+            "s": ["sm", "sc", "sk", "so"], "z": ["zs", "zl", "zp"],
+        ]
+        for (group, members) in groups {
+            result[group] = ScalarSet(members.flatMap { result[$0]?.ranges ?? [] })
         }
-    }
-
-    private static func union(of names: [String]) -> ScalarSet {
-        ScalarSet(names.flatMap { Self.categories[$0]?.ranges ?? [] })
-    }
+        return result
+    }()
 
     /// Names under which Unicode's PropertyValueAliases.txt also knows the categories, written as keys.
     private static let longNames = [
