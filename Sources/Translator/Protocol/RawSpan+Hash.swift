@@ -14,7 +14,8 @@ extension RawSpan {
             state = Self.fold(state ^ word)
             index += 8
         }
-        guard index < range.upperBound else { return state }
+        // An empty range counts too: a list with one is another list.
+        guard index < range.upperBound else { return count == 0 ? Self.fold(state) : state }
         var word: UInt64 = 0
         if count >= 8 {
             // Overlaps what came before: one load instead of up to seven.
