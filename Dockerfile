@@ -29,8 +29,9 @@ RUN apt-get update \
     && apt-get install --yes --no-install-recommends \
         ca-certificates libcrypt1 libcurl4 libsnappy1v5 libsqlite3-0 libssl3 libstdc++6 libyaml-0-2 \
     && rm -rf /var/lib/apt/lists/* \
-    && groupadd --system --gid 9201 gateway \
-    && useradd --system --uid 9201 --gid gateway --no-create-home --home-dir /var/lib/timestream-gateway gateway \
+    && groupadd --gid 9201 gateway \
+    && useradd --uid 9201 --gid gateway --no-create-home --home-dir /var/lib/timestream-gateway \
+        --shell /usr/sbin/nologin gateway \
     && install -d -o gateway -g gateway -m 0750 /var/lib/timestream-gateway \
     && install -d /etc/timestream-gateway
 COPY --from=build /out/timestream-gateway /usr/local/bin/timestream-gateway
