@@ -59,56 +59,27 @@ package struct Python: Sendable {
     }
 
     /// Starts a script that serves until it is stopped and first prints the port it listens on.
-    package func serve(_ script: URL, _ arguments: [String] = []) throws -> PythonServer {
-        try PythonServer(interpreter: self.path, [script.path] + arguments)
+    package func serve(_ script: URL, _ arguments: [String] = []) throws -> ChildServer {
+        try ChildServer(self.path, [script.path] + arguments)
     }
 
-    /// Starts a module (`python3 -m`) that serves until it is stopped, and is told a free port.
-    package func serve(module: String, _ arguments: [String]) throws -> PythonServer {
-        try PythonServer(interpreter: self.path, ["-c", PythonServer.launcher, module] + arguments)
-    }
-}
-
-/// A running Python server; ends with `stop`.
-package final class PythonServer: Sendable {
-    /// Runs a module's WSGI application on a free port, so that two tests never want the same one.
-    static let launcher = """
-        import signal, sys, importlib
-        signal.alarm(120)
-        from werkzeug.serving import make_server
-        module, function = sys.argv[1].split(":")
-        server = make_server("127.0.0.1", 0, getattr(importlib.import_module(module), function)(), threaded=True)
-        print(server.server_port, flush=True)
-        server.serve_forever()
-        """
-    package let port: Int
-    private let process: Process
-
-    init(interpreter: String, _ arguments: [String]) throws {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: interpreter)
-        process.arguments = arguments
-        let output = Pipe()
-        process.standardOutput = output
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        self.process = process
-        var line = Data()
-        while line.last != UInt8(ascii: "\n") {
-            guard let byte = try output.fileHandleForReading.read(upToCount: 1), !byte.isEmpty else { break }
-            line += byte
-        }
-        guard let port = Int(String(decoding: line.dropLast(), as: UTF8.self)) else {
-            process.terminate()
-            process.waitUntilExit()
-            throw TestSupportError("the server did not start: \(arguments.joined(separator: " ").prefix(200))")
-        }
-        self.port = port
-    }
-
-    package func stop() {
-        self.process.terminate()
-        self.process.waitUntilExit()
+    /// Starts a WSGI application on a free port.
+    ///
+    /// - Parameter maker: the function that returns it, as `module:function`.
+    package func serve(application maker: String) throws -> ChildServer {
+        let launcher = """
+            import importlib, signal, sys
+            # The tests' threads block signals, and children inherit that.
+            signal.pthread_sigmask(signal.SIG_SETMASK, [])
+            signal.alarm(120)
+            from werkzeug.serving import make_server
+            module, function = sys.argv[1].split(":")
+            application = getattr(importlib.import_module(module), function)()
+            server = make_server("127.0.0.1", 0, application, threaded=True)
+            print(server.server_port, flush=True)
+            server.serve_forever()
+            """
+        return try ChildServer(self.path, ["-c", launcher, maker])
     }
 }
 

@@ -11,6 +11,8 @@ import botocore.auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
+# The tests' threads block signals, and children inherit that.
+signal.pthread_sigmask(signal.SIG_SETMASK, [])
 signal.alarm(60)
 
 

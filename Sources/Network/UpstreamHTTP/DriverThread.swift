@@ -1,0 +1,69 @@
+import Glibc
+import Synchronization
+
+/// The thread that libcurl runs on, and who waits for its end.
+final class DriverThread: Sendable {
+    private enum State {
+        case running([CheckedContinuation<Void, Never>])
+        case ended
+    }
+    private let state = Mutex(State.running([]))
+
+    private final class Start: Sendable {
+        let thread: DriverThread
+        let work: @Sendable () -> Void
+
+        init(_ thread: DriverThread, _ work: @escaping @Sendable () -> Void) {
+            self.thread = thread
+            self.work = work
+        }
+    }
+
+    /// Runs the work on a new thread that takes no signals.
+    init(_ work: @escaping @Sendable () -> Void) throws(UpstreamError) {
+        let start = unsafe Unmanaged.passRetained(Start(self, work))
+        var handle = pthread_t()
+        let status = unsafe pthread_create(
+            &handle,
+            nil,
+            { context in
+                guard let context = unsafe context else { return nil }
+                let start = unsafe Unmanaged<Start>.fromOpaque(context).takeRetainedValue()
+                // Signals are the main thread's; and a write to a closed connection must not raise SIGPIPE.
+                var signals = sigset_t()
+                unsafe sigfillset(&signals)
+                unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
+                start.work()
+                start.thread.end()
+                return nil
+            },
+            start.toOpaque()
+        )
+        guard status == 0 else {
+            unsafe start.release()
+            throw UpstreamError(.library, message: "the system gives no thread for upstream transfers (\(status))")
+        }
+        pthread_detach(handle)
+    }
+
+    private func end() {
+        let waiters = self.state.withLock { state -> [CheckedContinuation<Void, Never>] in
+            guard case .running(let waiters) = state else { return [] }
+            state = .ended
+            return waiters
+        }
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Returns when the thread's work is over.
+    func join() async {
+        await withCheckedContinuation { waiter in
+            let isOver = self.state.withLock { state in
+                guard case .running(let waiters) = state else { return true }
+                state = .running(waiters + [waiter])
+                return false
+            }
+            if isOver { waiter.resume() }
+        }
+    }
+}
