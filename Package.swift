@@ -132,6 +132,8 @@ let package = Package(
         systemLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
 
+        // What several test targets share: processes, sockets, certificates made on the spot.
+        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
         tests(
             of: "RequestHandling",
             in: "Gateway",
@@ -156,9 +158,12 @@ let package = Package(
         tests(
             of: "HTTPServing",
             in: "Network",
-            ["TLSTransport", "Common", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioHTTP2, httpTypes, logging]
+            [
+                "TestSupport", "TLSTransport", "Common", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioHTTP2, httpTypes,
+                logging,
+            ]
         ),
-        tests(of: "TLSTransport", in: "Network", ["Common", nioCore, nioPosix, nioEmbedded]),
+        tests(of: "TLSTransport", in: "Network", ["TestSupport", "Common", nioCore, nioPosix, nioEmbedded]),
         tests(of: "UpstreamHTTP", in: "Network", ["Common"]),
         tests(of: "Common", in: "", [logging, httpTypes]),
     ]
