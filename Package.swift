@@ -55,6 +55,7 @@ let httpTypes: Target.Dependency = .product(name: "HTTPTypes", package: "swift-h
 let logging: Target.Dependency = .product(name: "Logging", package: "swift-log")
 let argumentParser: Target.Dependency = .product(name: "ArgumentParser", package: "swift-argument-parser")
 let serviceLifecycle: Target.Dependency = .product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let unixSignals: Target.Dependency = .product(name: "UnixSignals", package: "swift-service-lifecycle")
 let collections: Target.Dependency = .product(name: "Collections", package: "swift-collections")
 
 let package = Package(
@@ -84,7 +85,8 @@ let package = Package(
             [
                 "AdminConsole", "RequestHandling", "TenantAccess", "TenantConfiguration", "Translator",
                 "TimestreamService", "TimestreamLocal", "RequestSigning", "TimestreamModel",
-                "HTTPServing", "TLSTransport", "UpstreamHTTP", "Common", logging, serviceLifecycle, httpTypes,
+                "HTTPServing", "TLSTransport", "UpstreamHTTP", "Common", logging, serviceLifecycle,
+                unixSignals, httpTypes,
             ]
         ),
         source("AdminConsole", in: "App", ["Common", httpTypes]),
@@ -132,6 +134,7 @@ let package = Package(
         systemLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
 
+        // What several test targets share: processes, sockets, certificates made on the spot.
         .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
         tests(of: "AdminConsole", in: "App", ["Common", httpTypes]),
         tests(
@@ -165,9 +168,12 @@ let package = Package(
         tests(
             of: "HTTPServing",
             in: "Network",
-            ["TLSTransport", "Common", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioHTTP2, httpTypes, logging]
+            [
+                "TestSupport", "TLSTransport", "Common", nioCore, nioPosix, nioEmbedded, nioHTTP1, nioHTTP2, httpTypes,
+                logging,
+            ]
         ),
-        tests(of: "TLSTransport", in: "Network", ["Common", nioCore, nioPosix, nioEmbedded]),
+        tests(of: "TLSTransport", in: "Network", ["TestSupport", "Common", nioCore, nioPosix, nioEmbedded]),
         tests(of: "UpstreamHTTP", in: "Network", ["Common", "TestSupport"]),
         tests(of: "Common", in: "", [logging, httpTypes]),
     ]

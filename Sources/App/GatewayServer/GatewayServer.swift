@@ -1,6 +1,7 @@
 package import Logging
 import ServiceLifecycle
 package import TenantConfiguration
+import UnixSignals
 
 /// The gateway as a whole, from a checked configuration to the end of the process.
 package enum GatewayServer {

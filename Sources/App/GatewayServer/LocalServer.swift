@@ -1,4 +1,4 @@
-package import Common
+import Common
 import HTTPServing
 package import Logging
 import NIOPosix

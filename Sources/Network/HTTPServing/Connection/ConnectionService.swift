@@ -2,6 +2,8 @@ import Common
 import Logging
 import NIOCore
 import NIOHTTP1
+import NIOHTTP2
+import NIOTLS
 import TLSTransport
 
 /// What all connections of a listener share, and how a new one is set up.
@@ -32,7 +34,35 @@ struct ConnectionService: Sendable {
     /// Adds a new connection's handlers; on its event loop.
     func configure(_ channel: any Channel) throws {
         let address = channel.remoteAddress.map(SocketAddressText.make) ?? "unknown"
-        try self.addHTTP1(to: channel, peer: Peer(address: address, isEncrypted: false, identity: nil))
+        guard let tls = self.tls else {
+            let peer = Peer(address: address, isEncrypted: false, identity: nil)
+            return try self.addHTTP1(to: channel, peer: peer)
+        }
+        let handler = try TLSHandler(context: tls, handshakeTimeout: self.timeouts.handshake) { result, detail, duration in
+            self.metrics.handshake(result, duration)
+            self.logger.debug(
+                "tls handshake",
+                metadata: [
+                    LogKey.peerAddress: .string(address),
+                    "result": .string(result.rawValue),
+                    "detail": .string(detail),
+                    LogKey.durationSeconds: .stringConvertible(duration / .seconds(1)),
+                ]
+            )
+        }
+        let bound = NIOLoopBound(handler, eventLoop: channel.eventLoop)
+        try channel.pipeline.syncOperations.addHandlers([
+            handler,
+            ApplicationProtocolNegotiationHandler { result, channel in
+                channel.eventLoop.makeCompletedFuture {
+                    let peer = Peer(address: address, isEncrypted: true, identity: bound.value.peerIdentity)
+                    switch result {
+                    case .negotiated("h2"): try self.addHTTP2(to: channel, peer: peer)
+                    case .negotiated, .fallback: try self.addHTTP1(to: channel, peer: peer)
+                    }
+                }
+            },
+        ])
     }
 
     private func addHTTP1(to channel: any Channel, peer: Peer) throws {
@@ -40,10 +70,24 @@ struct ConnectionService: Sendable {
         limits.maxHeaderFieldSize = HTTPLimits.headerBytes
         limits.maxHeaderListSize = HTTPLimits.headerBytes
         limits.maxHeaderFieldCount = HTTPLimits.headerFields
-        let pipeline = channel.pipeline.syncOperations
-        try pipeline.addHandler(HTTPResponseEncoder())
-        try pipeline.addHandler(HTTP1InputGate())
-        try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(limitConfiguration: limits)))
-        try pipeline.addHandler(HTTP1ConnectionHandler(service: self, peer: peer, eventLoop: channel.eventLoop))
+        try channel.pipeline.syncOperations.addHandlers([
+            HTTPResponseEncoder(),
+            HTTP1InputGate(),
+            ByteToMessageHandler(HTTPRequestDecoder(limitConfiguration: limits)),
+            HTTP1ConnectionHandler(service: self, peer: peer, eventLoop: channel.eventLoop),
+        ])
+    }
+
+    private func addHTTP2(to channel: any Channel, peer: Peer) throws {
+        let frames = HTTP2FrameObserver()
+        try channel.pipeline.syncOperations.addHandlers([
+            NIOHTTP2Handler(
+                mode: .server,
+                frameDelegate: frames,
+                connectionConfiguration: HTTP2Limits.connection,
+                streamConfiguration: HTTP2Limits.stream
+            ),
+            HTTP2ConnectionHandler(service: self, peer: peer, frames: frames, eventLoop: channel.eventLoop),
+        ])
     }
 }

@@ -194,10 +194,11 @@ final class HTTP1ConnectionHandler: ChannelInboundHandler {
             case .chunked: nil
             }
         let exchange = Exchange(
-            inbox: BodyInbox(declaredLength: declaredLength, source: self),
+            inbox: BodyInbox(declaredLength: declaredLength),
             isHead: parsed.request.method == .head,
             expectsContinue: parsed.expectsContinue
         )
+        exchange.inbox.source = self
         self.exchange = exchange
         let request = IncomingRequest(
             head: parsed.request,

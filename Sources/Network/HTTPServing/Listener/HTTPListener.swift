@@ -34,7 +34,11 @@ package final class HTTPListener: Sendable {
     ) async throws -> HTTPListener {
         var logger = logger
         logger[metadataKey: LogKey.listener] = .string(configuration.name)
-        let listenerMetrics = ListenerMetrics(metrics, listener: configuration.name)
+        let listenerMetrics = ListenerMetrics(
+            metrics,
+            listener: configuration.name,
+            isEncrypted: configuration.tls != nil
+        )
         let registry = ConnectionRegistry(limit: configuration.maxConnections, metrics: listenerMetrics)
         let service = ConnectionService(
             configuration: configuration,

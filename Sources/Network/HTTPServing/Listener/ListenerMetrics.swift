@@ -1,4 +1,5 @@
 import Common
+import TLSTransport
 
 /// What a listener counts, made once at its start.
 struct ListenerMetrics: Sendable {
@@ -16,8 +17,11 @@ struct ListenerMetrics: Sendable {
     private let refused: [ConnectionRefusal: MetricCounter]
     private let requests: [HTTPVersion: MetricCounter]
     private let peerFaults: [PeerFault: MetricCounter]
+    private let handshakes: [TLSHandshakeResult: MetricCounter]
+    private let handshakeDuration: MetricHistogram?
 
-    init(_ registry: MetricRegistry, listener: String) {
+    /// - Parameter isEncrypted: whether there are handshakes to count.
+    init(_ registry: MetricRegistry, listener: String, isEncrypted: Bool) {
         let label = ("listener", listener)
         self.connections = registry.gauge(
             "gateway_listener_connections",
@@ -56,6 +60,28 @@ struct ListenerMetrics: Sendable {
             )
         }
         self.peerFaults = peerFaults
+        var handshakes: [TLSHandshakeResult: MetricCounter] = [:]
+        for result in isEncrypted ? TLSHandshakeResult.allCases : [] {
+            handshakes[result] = registry.counter(
+                "gateway_tls_handshakes_total",
+                help: "TLS handshakes, by how they ended.",
+                labels: [label, ("result", result.rawValue)]
+            )
+        }
+        self.handshakes = handshakes
+        self.handshakeDuration =
+            isEncrypted
+            ? registry.histogram(
+                "gateway_tls_handshake_duration_seconds",
+                help: "From the accepted connection to the end of its TLS handshake, however it ended.",
+                labels: [label]
+            )
+            : nil
+    }
+
+    func handshake(_ result: TLSHandshakeResult, _ duration: Duration) {
+        self.handshakes[result]?.increment()
+        self.handshakeDuration?.observe(duration)
     }
 
     func refuse(_ reason: ConnectionRefusal) {

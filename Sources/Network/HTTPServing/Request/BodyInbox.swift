@@ -15,11 +15,11 @@ final class BodyInbox {
     private var waiter: CheckedContinuation<Result<[UInt8], IncomingBodyError>, Never>?
     /// Bytes that were received before anybody asked, and still take up room.
     private(set) var heldBytes = 0
-    private weak var source: (any BodySource)?
+    /// Not kept alive: it keeps the inbox.
+    weak var source: (any BodySource)?
 
-    init(declaredLength: Int?, source: any BodySource) {
+    init(declaredLength: Int?) {
         self.machine = BodyMachine(declaredLength: declaredLength)
-        self.source = source
     }
 
     /// Whether `collect` waits for more bytes.

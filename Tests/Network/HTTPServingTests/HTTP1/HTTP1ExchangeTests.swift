@@ -1,6 +1,7 @@
 import Common
 import Foundation
 import HTTPTypes
+import TestSupport
 import Testing
 
 @testable import HTTPServing

@@ -1,16 +1,16 @@
 import Foundation
 
 /// A client made of one blocking socket: sends exactly the bytes it is told to, and sees exactly what comes back.
-final class RawClient: @unchecked Sendable {
+package final class RawClient: @unchecked Sendable {
     // Safe because: the descriptor never changes, and each test uses its client from one place at a time.
     private let descriptor: Int32
 
-    struct Failure: Error, CustomStringConvertible {
-        var description: String
+    package struct Failure: Error, CustomStringConvertible {
+        package var description: String
     }
 
     /// - Parameter address: `127.0.0.1:port`.
-    init(_ address: String, receiveTimeout: Int = 5) throws {
+    package init(_ address: String, receiveTimeout: Int = 5) throws {
         guard let port = address.split(separator: ":").last.flatMap({ UInt16($0) }) else {
             throw Failure(description: "no port in \(address)")
         }
@@ -36,7 +36,7 @@ final class RawClient: @unchecked Sendable {
 
     /// Sends all bytes; what the peer no longer takes is dropped.
     @discardableResult
-    func send(_ bytes: [UInt8]) -> Bool {
+    package func send(_ bytes: [UInt8]) -> Bool {
         var rest = bytes[...]
         while !rest.isEmpty {
             let sent = rest.withUnsafeBytes {
@@ -49,12 +49,12 @@ final class RawClient: @unchecked Sendable {
     }
 
     @discardableResult
-    func send(_ text: String) -> Bool {
+    package func send(_ text: String) -> Bool {
         self.send(Array(text.utf8))
     }
 
     /// What has arrived next; empty at the end of the peer's side.
-    func receive() throws -> [UInt8] {
+    package func receive() throws -> [UInt8] {
         var buffer = [UInt8](repeating: 0, count: 65536)
         let count = buffer.withUnsafeMutableBytes { recv(self.descriptor, $0.baseAddress, $0.count, 0) }
         guard count >= 0 else { throw Failure(description: errno == EAGAIN ? "nothing came" : "reset (\(errno))") }
@@ -62,7 +62,7 @@ final class RawClient: @unchecked Sendable {
     }
 
     /// Everything up to the end of the peer's side.
-    func receiveAll() throws -> String {
+    package func receiveAll() throws -> String {
         var bytes: [UInt8] = []
         while true {
             let more = try self.receive()
@@ -72,7 +72,7 @@ final class RawClient: @unchecked Sendable {
     }
 
     /// Everything up to and with the text.
-    func receive(until text: String) throws -> String {
+    package func receive(until text: String) throws -> String {
         var bytes: [UInt8] = []
         while true {
             let soFar = String(decoding: bytes, as: UTF8.self)
@@ -83,12 +83,12 @@ final class RawClient: @unchecked Sendable {
         }
     }
 
-    func endOutput() {
+    package func endOutput() {
         shutdown(self.descriptor, Int32(SHUT_WR))
     }
 
     /// Closes with a reset instead of an orderly end.
-    func reset() {
+    package func reset() {
         var option = linger(l_onoff: 1, l_linger: 0)
         setsockopt(self.descriptor, SOL_SOCKET, SO_LINGER, &option, socklen_t(MemoryLayout<linger>.size))
         dup2(open("/dev/null", O_RDONLY), self.descriptor)

@@ -1,8 +1,8 @@
 import Dispatch
-import Foundation
+package import Foundation
 
 /// Runs blocking test code (sockets, processes) off the cooperative pool, which has few threads.
-func blocking<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
+package func blocking<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result) async throws -> Result {
     try await withCheckedThrowingContinuation { waiter in
         DispatchQueue.global().async {
             waiter.resume(with: Swift.Result { try work() })
@@ -11,14 +11,14 @@ func blocking<Result: Sendable>(_ work: @escaping @Sendable () throws -> Result)
 }
 
 /// What a program wrote, and how it ended.
-struct ProgramResult: Sendable {
-    var status: Int32
-    var output: String
-    var errors: String
+package struct ProgramResult: Sendable {
+    package var status: Int32
+    package var output: String
+    package var errors: String
 }
 
 /// Runs a program to its end, or to the time-out.
-func run(
+package func run(
     _ program: String,
     _ arguments: [String],
     input: String? = nil,

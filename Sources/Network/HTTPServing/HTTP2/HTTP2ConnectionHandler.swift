@@ -1,0 +1,456 @@
+import Common
+import HTTPTypes
+import Logging
+import NIOCore
+import NIOHPACK
+import NIOHTTP2
+
+/// One HTTP/2 connection, at the level of frames: no channel a stream, and window updates of our own.
+///
+/// A stream's window stays small until its body is wanted. The connection's window is opened again for every byte that
+/// nobody holds back, so a stream that waits cannot stop the others.
+final class HTTP2ConnectionHandler: ChannelInboundHandler {
+    typealias InboundIn = HTTP2Frame
+    typealias OutboundOut = HTTP2Frame
+
+    private static let drainPing = HTTP2PingData(withInteger: 0x6472_6169_6E21_0000)
+
+    let service: ConnectionService
+    private let peer: Peer
+    private let frames: HTTP2FrameObserver
+    private let executor: EventLoopExecutor
+    private let timer: DeadlineTimer
+    private var machine = StateMachine()
+    private var context: ChannelHandlerContext?
+    private var streams: [HTTP2StreamID: HTTP2Stream] = [:]
+    private var lastStreamID = HTTP2StreamID.rootStream
+    private var connectionWindow = 65_535
+    private var cancellations = CancellationBudget(limit: HTTP2Limits.cancelledStreams)
+    private var isFlushNeeded = false
+    private var isReading = false
+
+    init(service: ConnectionService, peer: Peer, frames: HTTP2FrameObserver, eventLoop: any EventLoop) {
+        self.service = service
+        self.peer = peer
+        self.frames = frames
+        self.executor = service.executors[eventLoop]
+        self.timer = DeadlineTimer(eventLoop)
+    }
+
+    // MARK: Channel events
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+        self.timer.start { [unowned self] in self.timerFired() }
+        if context.channel.isActive { self.begin(context) }
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.timer.stop()
+        self.context = nil
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        self.begin(context)
+        context.fireChannelActive()
+    }
+
+    private func begin(_ context: ChannelHandlerContext) {
+        self.timer.set(self.service.timeouts.header)
+        self.openConnectionWindow(context)
+        context.flush()
+        context.read()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.machine.close()
+        self.timer.stop()
+        self.cancelStreams()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard self.machine.isServing else { return }
+        self.isReading = true
+        if self.machine.frameReceived() == .startIdleTimer { self.timer.set(self.service.timeouts.idle) }
+        let frame = self.unwrapInboundIn(data)
+        switch frame.payload {
+        case .headers(let headers): self.headersReceived(headers, on: frame.streamID, context)
+        case .data(let data): self.dataReceived(data, on: frame.streamID, context)
+        case .ping(Self.drainPing, ack: true):
+            if self.machine.drainPingAcknowledged() == .sendLastStream { self.sendGoAway(self.lastStreamID, context) }
+        default: ()
+        }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.isReading = false
+        self.flushIfNeeded(context)
+        if context.channel.isWritable || self.machine.isClosing { context.read() }
+        context.fireChannelReadComplete()
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        // A peer that does not take what we send is not read from either.
+        if context.channel.isWritable { context.read() }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case let event as StreamClosedEvent:
+            self.streamClosed(event.streamID, event.reason, context)
+        case let event as NIOHTTP2WindowUpdatedEvent:
+            guard let size = event.inboundWindowSize else { break }
+            if event.streamID == .rootStream {
+                self.connectionWindow = size
+                self.openConnectionWindow(context)
+            } else {
+                self.streams[event.streamID]?.inboundWindow = size
+            }
+        case ChannelEvent.inputClosed:
+            // An HTTP/2 peer that ends its side wants no answers.
+            self.machine.close()
+            self.cancelStreams()
+            context.close(promise: nil)
+        case is ChannelShouldQuiesceEvent:
+            self.drain(context)
+        default: ()
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.service.logger.debug(
+            "http2 error",
+            metadata: [LogKey.peerAddress: .string(self.peer.address), "error": .string("\(error)")]
+        )
+        if self.frames.hasFailed {
+            self.fail(PeerFault(http2: error), context)
+        } else if !(error is any NIOHTTP2Error) {
+            context.close(promise: nil)
+        }
+        // Otherwise it concerns one stream, which the HTTP/2 handler has reset.
+    }
+
+    // MARK: Requests
+
+    private func headersReceived(
+        _ headers: HTTP2Frame.FramePayload.Headers,
+        on id: HTTP2StreamID,
+        _ context: ChannelHandlerContext
+    ) {
+        if let stream = self.streams[id] {
+            // Trailers, which end the body and are not kept.
+            if headers.endStream { stream.requestEnded() }
+            return
+        }
+        self.lastStreamID = max(self.lastStreamID, id)
+        let parsed: HTTP2RequestHead?
+        var refusal: HTTP1Refusal?
+        do throws(HTTP1Refusal) {
+            parsed = try HTTP2RequestHead(headers.headers, isComplete: headers.endStream)
+        } catch {
+            parsed = nil
+            refusal = error
+        }
+        let stream = HTTP2Stream(
+            id: id,
+            connection: self,
+            eventLoop: context.eventLoop,
+            declaredLength: parsed?.declaredLength,
+            isHead: parsed?.request.method == .head,
+            expectsContinue: parsed?.expectsContinue ?? false,
+            isRequestComplete: headers.endStream
+        )
+        self.streams[id] = stream
+        self.timer.clear()
+        if headers.endStream { stream.inbox.end() }
+        guard let parsed else {
+            if let refusal { self.refuse(refusal, stream, context) }
+            return
+        }
+        self.service.metrics.request(.http2)
+        let request = IncomingRequest(
+            head: parsed.request,
+            peer: self.peer,
+            body: StreamedBody(declaredLength: parsed.declaredLength, inbox: stream.inbox, eventLoop: context.eventLoop)
+        )
+        let bound = NIOLoopBound((handler: self, stream: stream), eventLoop: context.eventLoop)
+        let responder = self.service.responder
+        // Unstructured: its life is the stream's, which cancels it when the peer goes away.
+        stream.task = Task(executorPreference: self.executor) {
+            let response = await responder.respond(to: request)
+            let (handler, stream) = bound.value
+            handler.answered(response, stream)
+        }
+    }
+
+    private func dataReceived(
+        _ data: HTTP2Frame.FramePayload.Data,
+        on id: HTTP2StreamID,
+        _ context: ChannelHandlerContext
+    ) {
+        guard let stream = self.streams[id] else { return }
+        if case .byteBuffer(let buffer) = data.data, buffer.readableBytes > 0 { stream.receive(buffer) }
+        if data.endStream {
+            stream.requestEnded()
+        } else {
+            self.openWindow(of: stream, context)
+        }
+    }
+
+    func bodyWanted(_ stream: HTTP2Stream) {
+        guard let context = self.context, self.streams[stream.id] === stream else { return }
+        stream.timer.start { [unowned self, unowned stream] in self.timerFired(stream) }
+        stream.timer.set(self.service.timeouts.body)
+        if stream.expectsContinue {
+            stream.expectsContinue = false
+            let head = HTTP2Frame.FramePayload.Headers(headers: [":status": "100"])
+            self.write(.headers(head), on: stream.id, context)
+        }
+        self.openWindow(of: stream, context)
+        self.openConnectionWindow(context)
+        self.flushIfNeeded(context)
+    }
+
+    private func openWindow(of stream: HTTP2Stream, _ context: ChannelHandlerContext) {
+        let increment = stream.windowIncrement()
+        guard increment > 0 else { return }
+        stream.inboundWindow += increment
+        self.write(.windowUpdate(windowSizeIncrement: increment), on: stream.id, context)
+    }
+
+    private func openConnectionWindow(_ context: ChannelHandlerContext) {
+        guard self.machine.isServing else { return }
+        // In steps, and less what streams hold that nobody has asked for.
+        guard self.connectionWindow <= HTTP2Limits.connectionWindow * 3 / 4 else { return }
+        let held = self.streams.values.reduce(0) { $0 + $1.inbox.heldBytes }
+        let increment = HTTP2Limits.connectionWindow - held - self.connectionWindow
+        guard increment >= HTTP2Limits.streamWindow else { return }
+        self.connectionWindow += increment
+        self.write(.windowUpdate(windowSizeIncrement: increment), on: .rootStream, context)
+    }
+
+    // MARK: Answers
+
+    private func answered(_ response: OutgoingResponse, _ stream: HTTP2Stream) {
+        guard let context = self.context, self.streams[stream.id] === stream, stream.answer == nil else { return }
+        stream.inbox.abandon()
+        self.write(response, on: stream, context)
+    }
+
+    private func refuse(_ refusal: HTTP1Refusal, _ stream: HTTP2Stream, _ context: ChannelHandlerContext) {
+        if let fault = refusal.fault { self.service.metrics.count(fault) }
+        stream.inbox.abandon()
+        self.write(.text(refusal.status, refusal.message), on: stream, context)
+    }
+
+    private func write(_ response: OutgoingResponse, on stream: HTTP2Stream, _ context: ChannelHandlerContext) {
+        let head = AnswerHead(response, isHead: stream.isHead, date: self.service.dates.now())
+        var headers = HPACKHeaders()
+        headers.reserveCapacity(head.fields.count + 1)
+        headers.add(name: ":status", value: String(head.status.code))
+        for field in head.fields { headers.add(name: field.name.canonicalName, value: field.value) }
+        stream.answer = AnswerBody(head.body)
+        stream.timer.clear()
+        let isWhole = head.body.isEmpty
+        self.write(
+            .headers(.init(headers: headers, endStream: isWhole)),
+            on: stream.id,
+            context,
+            promise: isWhole ? self.answerPromise(stream, context) : nil
+        )
+        if isWhole {
+            self.finishAnswer(stream)
+        } else {
+            self.pump(stream, context)
+        }
+        if head.closesConnection { self.drain(context) }
+        self.flushIfNeeded(context)
+        self.watchAnswer(stream)
+        self.openConnectionWindow(context)
+        self.flushIfNeeded(context)
+    }
+
+    /// Hands on the next slice; the one after it follows when this one has reached the socket.
+    private func pump(_ stream: HTTP2Stream, _ context: ChannelHandlerContext) {
+        guard let slice = stream.answer?.next() else { return }
+        let isLast = stream.answer?.isEmpty ?? true
+        let buffer = context.channel.allocator.buffer(bytes: slice)
+        self.write(
+            .data(.init(data: .byteBuffer(buffer), endStream: isLast)),
+            on: stream.id,
+            context,
+            promise: isLast ? self.answerPromise(stream, context) : self.slicePromise(stream, context)
+        )
+        if isLast { self.finishAnswer(stream) }
+    }
+
+    private func finishAnswer(_ stream: HTTP2Stream) {
+        stream.isAnswered = true
+        self.cancellations.requestAnswered()
+    }
+
+    private func slicePromise(_ stream: HTTP2Stream, _ context: ChannelHandlerContext) -> EventLoopPromise<Void> {
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenSuccess {
+            guard self.streams[stream.id] === stream, let context = self.context else { return }
+            self.pump(stream, context)
+            self.flushIfNeeded(context)
+            self.watchAnswer(stream)
+        }
+        return promise
+    }
+
+    /// A request whose answer does not wait for its end is cut short once the answer is out: the peer need not send the rest.
+    ///
+    /// - Source: RFC 9113, section 8.1.
+    private func answerPromise(_ stream: HTTP2Stream, _ context: ChannelHandlerContext) -> EventLoopPromise<Void>? {
+        guard !stream.isRequestComplete else { return nil }
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenSuccess {
+            guard self.streams[stream.id] === stream, let context = self.context else { return }
+            self.write(.rstStream(.noError), on: stream.id, context)
+            self.flushIfNeeded(context)
+        }
+        return promise
+    }
+
+    /// Gives a peer that has not taken the whole answer yet a time for its next step.
+    private func watchAnswer(_ stream: HTTP2Stream) {
+        guard self.streams[stream.id] === stream else { return }
+        stream.timer.start { [unowned self, unowned stream] in self.timerFired(stream) }
+        stream.timer.set(self.service.timeouts.body)
+    }
+
+    private func streamClosed(_ id: HTTP2StreamID, _ reason: NIOHTTP2.HTTP2ErrorCode?, _ context: ChannelHandlerContext) {
+        guard let stream = self.streams.removeValue(forKey: id) else { return }
+        stream.cancel()
+        if !stream.isAnswered, self.machine.isServing, !self.cancellations.requestCancelled() {
+            self.sendGoAway(self.lastStreamID, context, .enhanceYourCalm)
+            return self.fail(.flood, context)
+        }
+        self.openConnectionWindow(context)
+        guard self.streams.isEmpty else { return }
+        switch self.machine.streamsEmptied() {
+        case .startIdleTimer: self.timer.set(self.service.timeouts.idle)
+        case .endWithLastStream:
+            self.sendGoAway(self.lastStreamID, context)
+            self.end(context)
+        case .end: self.end(context)
+        case .nothing: ()
+        }
+    }
+
+    private func write(
+        _ payload: HTTP2Frame.FramePayload,
+        on id: HTTP2StreamID,
+        _ context: ChannelHandlerContext,
+        promise: EventLoopPromise<Void>? = nil
+    ) {
+        self.isFlushNeeded = true
+        context.write(self.wrapOutboundOut(HTTP2Frame(streamID: id, payload: payload)), promise: promise)
+    }
+
+    /// One flush for all that a read caused.
+    private func flushIfNeeded(_ context: ChannelHandlerContext) {
+        guard self.isFlushNeeded, !self.isReading else { return }
+        self.isFlushNeeded = false
+        context.flush()
+    }
+
+    // MARK: Ends
+
+    private func sendGoAway(
+        _ lastStreamID: HTTP2StreamID,
+        _ context: ChannelHandlerContext,
+        _ code: NIOHTTP2.HTTP2ErrorCode = .noError
+    ) {
+        let payload = HTTP2Frame.FramePayload.goAway(lastStreamID: lastStreamID, errorCode: code, opaqueData: nil)
+        self.write(payload, on: .rootStream, context)
+        self.flushIfNeeded(context)
+    }
+
+    private func drain(_ context: ChannelHandlerContext) {
+        switch self.machine.drain(hasStreams: !self.streams.isEmpty) {
+        case .announce:
+            // The peer may open streams until it has seen this; the ping's answer tells that it has.
+            self.sendGoAway(.maxID, context)
+            self.write(.ping(Self.drainPing, ack: false), on: .rootStream, context)
+            self.flushIfNeeded(context)
+        case .endWithLastStream:
+            self.sendGoAway(self.lastStreamID, context)
+            self.end(context)
+        case .ignore: ()
+        }
+    }
+
+    private func fail(_ fault: PeerFault, _ context: ChannelHandlerContext) {
+        guard self.machine.failed() == .end else { return }
+        self.service.metrics.count(fault)
+        self.end(context)
+    }
+
+    /// Ends our side once all is sent, and gives the peer time to read it before the connection closes.
+    private func end(_ context: ChannelHandlerContext) {
+        self.cancelStreams()
+        self.timer.set(self.service.timeouts.body)
+        self.isFlushNeeded = false
+        context.flush()
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenSuccess { self.timer.set(HTTPLimits.linger) }
+        // A stream closes when its last frame is written, not yet flushed: the rest of this tick may still write.
+        context.eventLoop.assumeIsolated().execute {
+            context.flush()
+            context.close(mode: .output, promise: promise)
+            context.read()
+        }
+    }
+
+    private func timerFired() {
+        guard let context = self.context else { return }
+        switch self.machine.timerFired(hasStreams: !self.streams.isEmpty) {
+        case .close: context.close(promise: nil)
+        case .endWithLastStream:
+            self.sendGoAway(self.lastStreamID, context)
+            self.end(context)
+        case .ignore: ()
+        }
+    }
+
+    private func timerFired(_ stream: HTTP2Stream) {
+        guard let context = self.context, self.streams[stream.id] === stream else { return }
+        if stream.answer == nil {
+            self.service.metrics.count(.bodyTimedOut)
+            stream.inbox.fail(.timedOut)
+        } else {
+            self.service.metrics.count(.answerTimedOut)
+            self.write(.rstStream(.cancel), on: stream.id, context)
+            self.flushIfNeeded(context)
+        }
+    }
+
+    private func cancelStreams() {
+        let streams = self.streams.values
+        self.streams = [:]
+        for stream in streams { stream.cancel() }
+    }
+}
+
+@available(*, unavailable)
+extension HTTP2ConnectionHandler: Sendable {}
+
+extension PeerFault {
+    init(http2 error: any Error) {
+        switch error {
+        case is NIOHTTP2Errors.ExcessivelyLargeHeaderBlock: self = .headersTooLarge
+        case is NIOHTTP2Errors.ExcessiveRSTFrames, is NIOHTTP2Errors.ExcessiveControlFrames,
+            is NIOHTTP2Errors.ExcessiveEmptyDataFrames, is NIOHTTP2Errors.ExcessiveContinuationFrames,
+            is NIOHTTP2Errors.ExcessiveStreamErrors, is NIOHTTP2Errors.ExcessiveNumberOfGlitches,
+            is NIOHTTP2Errors.ExcessiveOutboundFrameBuffering:
+            self = .flood
+        default: self = .malformed
+        }
+    }
+}

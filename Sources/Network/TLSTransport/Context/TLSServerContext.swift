@@ -1,0 +1,136 @@
+import COpenSSL
+
+/// A checked TLS configuration, ready for connections. Files are read once, when it is made.
+@safe package final class TLSServerContext: Sendable {
+    // Safe because: the context is complete when `init` returns, and OpenSSL lets any thread make connections from a
+    // context that nobody changes any more.
+    nonisolated(unsafe) let pointer: OpaquePointer
+    /// Lives as long as the context, which calls it.
+    private let policy: VerificationPolicy
+
+    /// Reads the files and checks that they fit together.
+    ///
+    /// - Throws: `TLSConfigurationError` naming the file, what is wrong with it, and how to mend it; among others for a
+    ///   private key that is not the certificate's.
+    package init(_ configuration: TLSServerConfiguration) throws(TLSConfigurationError) {
+        OpenSSLError.clear()
+        guard let context = unsafe SSL_CTX_new(TLS_server_method()) else { throw .library("no context") }
+        do throws(TLSConfigurationError) {
+            unsafe try Self.setProtocol(context, configuration)
+            unsafe try Self.loadIdentity(context, configuration)
+            self.policy = unsafe try Self.loadTrust(context, configuration)
+        } catch {
+            unsafe SSL_CTX_free(context)
+            throw error
+        }
+        unsafe SSL_CTX_set_ex_data(context, 0, Unmanaged.passUnretained(self.policy).toOpaque())
+        unsafe self.pointer = context
+    }
+
+    deinit {
+        unsafe SSL_CTX_free(self.pointer)
+    }
+
+    private static func setProtocol(
+        _ context: OpaquePointer,
+        _ configuration: TLSServerConfiguration
+    ) throws(TLSConfigurationError) {
+        let version = configuration.minimumVersion == .tls13 ? TLS1_3_VERSION : TLS1_2_VERSION
+        guard unsafe shim_SSL_CTX_set_min_proto_version(context, version) == 1 else { throw .library("version") }
+        unsafe shim_SSL_CTX_set_server_options(context)
+        // Idle connections keep no record buffers: half the memory of many connections.
+        unsafe shim_SSL_CTX_set_mode(context, Int(SSL_MODE_RELEASE_BUFFERS))
+        // TLS 1.2: forward secrecy and authenticated encryption only, as RFC 9113 (9.2.2) demands for HTTP/2 anyway.
+        guard unsafe SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 else {
+            throw .library("ciphers")
+        }
+        unsafe SSL_CTX_set_alpn_select_cb(context, selectProtocol, nil)
+
+        // Tickets only: nothing is remembered here. Without a session id context, OpenSSL refuses to resume a session that
+        // has a client certificate.
+        unsafe shim_SSL_CTX_set_session_cache_mode(context, Int(SSL_SESS_CACHE_OFF))
+        let sessionContext = Array("timestream-gateway".utf8)
+        guard unsafe SSL_CTX_set_session_id_context(context, sessionContext, UInt32(sessionContext.count)) == 1,
+            unsafe SSL_CTX_set_num_tickets(context, 1) == 1,
+            unsafe SSL_CTX_set_session_ticket_cb(context, TicketNote.generate, TicketNote.decrypt, nil) == 1
+        else { throw .library("sessions") }
+        unsafe SSL_CTX_set_timeout(context, Int(TicketNote.lifetimeSeconds))
+    }
+
+    private static func loadIdentity(
+        _ context: OpaquePointer,
+        _ configuration: TLSServerConfiguration
+    ) throws(TLSConfigurationError) {
+        let certificatePath = configuration.certificateChainPath
+        guard try PEMFile(certificatePath).nextCertificate() != nil else {
+            throw TLSConfigurationError(
+                code: .invalidCertificate,
+                file: certificatePath,
+                found: "holds no certificate",
+                remedy: "write the server's certificate and its intermediates into it, as PEM"
+            )
+        }
+        OpenSSLError.clear()
+        guard unsafe SSL_CTX_use_certificate_chain_file(context, certificatePath) == 1 else {
+            throw TLSConfigurationError(
+                code: .invalidCertificate,
+                file: certificatePath,
+                found: "is not usable: \(OpenSSLError.take()?.text ?? "no reason given")",
+                remedy: "write the server's certificate first, then its intermediates; RSA keys need 2048 bits"
+            )
+        }
+        let keyPath = configuration.privateKeyPath
+        _ = try PEMFile(keyPath)
+        // Never ask at a terminal: an encrypted key fails instead.
+        unsafe SSL_CTX_set_default_passwd_cb(context, { _, _, _, _ in -1 })
+        OpenSSLError.clear()
+        if unsafe SSL_CTX_use_PrivateKey_file(context, keyPath, SSL_FILETYPE_PEM) == 1,
+            unsafe SSL_CTX_check_private_key(context) == 1
+        {
+            return
+        }
+        let error = OpenSSLError.take()
+        let isMismatch =
+            error?.library == ERR_LIB_X509
+            && (error?.reason == X509_R_KEY_VALUES_MISMATCH || error?.reason == X509_R_KEY_TYPE_MISMATCH)
+            || error?.library == ERR_LIB_SSL && error?.reason == SSL_R_NO_CERTIFICATE_ASSIGNED
+        throw TLSConfigurationError(
+            code: isMismatch ? .keyDoesNotMatch : .invalidPrivateKey,
+            file: keyPath,
+            found: isMismatch
+                ? "is not the key of the certificate in \(certificatePath)"
+                : "holds no usable private key: \(error?.text ?? "no reason given")",
+            remedy: isMismatch
+                ? "use the key that the certificate was made with, and renew both together"
+                : "write the key as PEM, not encrypted (openssl pkey -in old.key -out new.key)"
+        )
+    }
+}
+
+/// `h2` before `http/1.1`; a client that offers only others is refused, one that offers none gets HTTP/1.1.
+///
+/// - Source: RFC 7301, section 3.2.
+private let selectProtocol:
+    @convention(c) (
+        OpaquePointer?, UnsafeMutablePointer<UnsafePointer<UInt8>?>?, UnsafeMutablePointer<UInt8>?,
+        UnsafePointer<UInt8>?, UInt32, UnsafeMutableRawPointer?
+    ) -> Int32 = { _, chosen, chosenLength, offered, offeredLength, _ in
+        guard let offered = unsafe offered, let chosen = unsafe chosen, let chosenLength = unsafe chosenLength else {
+            return SSL_TLSEXT_ERR_NOACK
+        }
+        let names = unsafe UnsafeBufferPointer(start: offered, count: Int(offeredLength))
+        for wanted in [Array("h2".utf8), Array("http/1.1".utf8)] {
+            var start = 0
+            while start < names.count {
+                let length = Int(unsafe names[start])
+                guard start + 1 + length <= names.count else { break }
+                if unsafe names[(start + 1)..<(start + 1 + length)].elementsEqual(wanted) {
+                    unsafe chosen.pointee = unsafe offered + start + 1
+                    unsafe chosenLength.pointee = UInt8(length)
+                    return SSL_TLSEXT_ERR_OK
+                }
+                start += 1 + length
+            }
+        }
+        return SSL_TLSEXT_ERR_ALERT_FATAL
+    }

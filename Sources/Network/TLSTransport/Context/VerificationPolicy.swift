@@ -1,0 +1,46 @@
+import COpenSSL
+
+/// What is asked of a client certificate beside a chain to a trusted authority.
+final class VerificationPolicy: Sendable {
+    /// Digests of the certificates in the listener's own client CA file.
+    private let listenerAuthorities: Set<[UInt8]>
+
+    init(listenerAuthorities: Set<[UInt8]>) {
+        self.listenerAuthorities = listenerAuthorities
+    }
+
+    /// Called by OpenSSL for every certificate of a chain, and for every fault it finds.
+    static let callback: @convention(c) (Int32, OpaquePointer?) -> Int32 = { isGood, store in
+        guard let store = unsafe store,
+            let ssl = unsafe X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()),
+            let context = unsafe SSL_get_SSL_CTX(OpaquePointer(ssl)),
+            let data = unsafe SSL_CTX_get_ex_data(context, 0)
+        else { return 0 }
+        let policy = unsafe Unmanaged<VerificationPolicy>.fromOpaque(data).takeUnretainedValue()
+        return unsafe policy.decide(isGood: isGood == 1, store) ? 1 : 0
+    }
+
+    private func decide(isGood: Bool, _ store: OpaquePointer) -> Bool {
+        guard isGood else {
+            // A tenant's own CA need not publish a list to us; the listener's must, or revocation could be dodged.
+            guard unsafe X509_STORE_CTX_get_error(store) == X509_V_ERR_UNABLE_TO_GET_CRL else { return false }
+            return unsafe !self.endsInListenerAuthority(store)
+        }
+        guard unsafe X509_STORE_CTX_get_error_depth(store) == 0 else { return true }
+        guard let leaf = unsafe X509_STORE_CTX_get_current_cert(store) else { return false }
+        do throws(CertificateFacts.AmbiguousName) {
+            _ = unsafe try CertificateFacts.names(leaf)
+            return true
+        } catch {
+            unsafe X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION)
+            return false
+        }
+    }
+
+    private func endsInListenerAuthority(_ store: OpaquePointer) -> Bool {
+        guard let chain = unsafe X509_STORE_CTX_get0_chain(store) else { return true }
+        return unsafe CertificateFacts.members(chain).contains {
+            self.listenerAuthorities.contains(unsafe CertificateFacts.digest($0))
+        }
+    }
+}

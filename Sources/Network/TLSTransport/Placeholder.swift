@@ -1,2 +1,0 @@
-// To be filled.
-package final class TLSServerContext: Sendable {}
