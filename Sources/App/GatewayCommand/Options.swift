@@ -1,7 +1,7 @@
-import ArgumentParser
+public import ArgumentParser
 import Common
 import Foundation
-import Logging
+public import Logging
 import TenantConfiguration
 
 /// `--config`, and what loading it can end in.
@@ -37,6 +37,7 @@ struct LogOptions: ParsableArguments {
     }
 }
 
+/// Of another module, whose level has no text form of its own.
 extension Logger.Level: @retroactive ExpressibleByArgument {}
 extension LineLogHandler.Format: ExpressibleByArgument {}
 

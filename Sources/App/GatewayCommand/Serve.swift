@@ -2,6 +2,7 @@ import ArgumentParser
 import Common
 import GatewayServer
 import Logging
+import TenantConfiguration
 
 /// `serve`: runs the gateway until SIGTERM or SIGINT.
 struct Serve: AsyncParsableCommand {
