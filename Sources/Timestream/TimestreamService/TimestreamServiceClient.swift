@@ -1,0 +1,279 @@
+package import Common
+import Glibc
+package import Logging
+package import RequestSigning
+package import TimestreamModel
+package import UpstreamHTTP
+
+/// Amazon Timestream for one tenant, over HTTP: discovery, signing, retries, errors.
+///
+/// Everything it keeps (endpoints, metrics) is this tenant's own, so no fault of one tenant's reaches another.
+package final class TimestreamServiceClient: TimestreamStore {
+    /// A call of the Write API that takes longer is given up and tried again; queries may take the whole deadline.
+    private static let writeTimeout: Duration = .seconds(10)
+    private static let discoveryTimeout: Duration = .seconds(5)
+    private static let cancelTimeout: Duration = .seconds(5)
+
+    private let configuration: TimestreamServiceConfiguration
+    private let credentials: any CredentialSource
+    private let upstream: UpstreamClient
+    private let signer: RequestSigner
+    private let metrics: ServiceMetrics
+    private let logger: Logger
+    private let writeDirectory = EndpointDirectory()
+    private let queryDirectory = EndpointDirectory()
+
+    package init(
+        configuration: TimestreamServiceConfiguration,
+        credentials: any CredentialSource,
+        upstream: UpstreamClient,
+        signer: RequestSigner,
+        metrics: MetricRegistry,
+        logger: Logger
+    ) {
+        self.configuration = configuration
+        self.credentials = credentials
+        self.upstream = upstream
+        self.signer = signer
+        self.metrics = ServiceMetrics(tenant: configuration.tenant, registry: metrics)
+        self.logger = logger
+    }
+
+    // MARK: TimestreamStore
+
+    package func writeRecords(
+        body: FrozenBytes,
+        deadline: ContinuousClock.Instant
+    ) async throws(TimestreamError) {
+        try await self.call(.writeRecords, .write, body, deadline) { (answer: [UInt8]) throws(JSONError) in
+            try ServiceAnswer.checkObject(answer)
+        }
+    }
+
+    package func query(
+        _ statement: String,
+        nextToken: String?,
+        deadline: ContinuousClock.Instant
+    ) async throws(TimestreamError) -> QueryPage {
+        // One token for the call and its retries: a repeat within five minutes is the same run, and costs nothing.
+        let token = RequestBody.makeClientToken()
+        let body = RequestBody.query(statement, clientToken: token, nextToken: nextToken)
+        return try await self.call(.query, .query, body, deadline) { (answer: [UInt8]) throws(JSONError) in
+            try QueryPageParser.parse(answer)
+        }
+    }
+
+    package func cancelQuery(id: String) async {
+        // A task of its own: as a rule the caller has been cancelled, and the call must be made all the same.
+        await Task {
+            let deadline = ContinuousClock.now + Self.cancelTimeout
+            let body = RequestBody.cancelQuery(id: id)
+            // Best effort: the service also ends abandoned queries by itself, and the failure is counted and logged.
+            _ = try? await self.once(.cancelQuery, .query, body, deadline)
+        }.value
+    }
+
+    // MARK: Calls
+
+    /// What a try failed with, and how its transfer did, if it was the transfer.
+    private struct Failure: Error {
+        var error: TimestreamError
+        var transfer: UpstreamError.Code?
+        /// Where the call went, if it got as far.
+        var endpoint: Endpoint?
+    }
+
+    /// Sends a call until it succeeds, fails for good, or the deadline or the retries are used up.
+    private func call<Result: Sendable>(
+        _ operation: TimestreamOperation,
+        _ api: TimestreamAPI,
+        _ body: FrozenBytes,
+        _ deadline: ContinuousClock.Instant,
+        read: (_ answer: [UInt8]) throws(JSONError) -> Result
+    ) async throws(TimestreamError) -> Result {
+        var generator = SystemRandomNumberGenerator()
+        var retry = 0
+        var mayRediscover = self.configuration.configuredEndpoint(api) == nil
+        while true {
+            let failure: Failure
+            do {
+                let answer = try await self.once(operation, api, body, deadline, read: read)
+                return answer
+            } catch {
+                failure = error
+            }
+            if failure.error.code == .invalidEndpoint, let endpoint = failure.endpoint, mayRediscover {
+                // The cell has moved; once at once, since the new one is not known to be in trouble.
+                mayRediscover = false
+                self.directory(api).invalidate(endpoint)
+                self.metrics.retries.increment()
+                continue
+            }
+            guard RetryPolicy.isWorthRetrying(failure.error, transfer: failure.transfer),
+                retry < self.configuration.retries.maxRetries
+            else { throw failure.error }
+            let pause = self.configuration.retries.pause(before: retry, using: &generator)
+            // A try that could not even begin would only hide why the last one failed.
+            guard ContinuousClock.now + pause < deadline else { throw failure.error }
+            do {
+                try await Task.sleep(for: pause)
+            } catch {
+                throw TimestreamError(.cancelled, message: "cancelled between two tries")
+            }
+            retry += 1
+            self.metrics.retries.increment()
+        }
+    }
+
+    /// One try, with the discovery it may need.
+    private func once<Result: Sendable>(
+        _ operation: TimestreamOperation,
+        _ api: TimestreamAPI,
+        _ body: FrozenBytes,
+        _ deadline: ContinuousClock.Instant,
+        read: (_ answer: [UInt8]) throws(JSONError) -> Result
+    ) async throws(Failure) -> Result {
+        let endpoint: Endpoint
+        var transfer: UpstreamError.Code?
+        if let configured = self.configuration.configuredEndpoint(api) {
+            endpoint = configured
+        } else {
+            do throws(TimestreamError) {
+                endpoint = try await self.directory(api).endpoint(deadline: deadline) {
+                    () async throws(TimestreamError) -> (address: String, minutes: Int) in
+                    do throws(Failure) {
+                        return try await self.discover(api, deadline)
+                    } catch {
+                        transfer = error.transfer
+                        throw error.error
+                    }
+                }
+            } catch {
+                throw Failure(error: error, transfer: transfer)
+            }
+        }
+        let limit = operation == .writeRecords ? min(deadline, .now + Self.writeTimeout) : deadline
+        return try await self.exchange(operation, endpoint, body, limit, read: read)
+    }
+
+    private func once(
+        _ operation: TimestreamOperation,
+        _ api: TimestreamAPI,
+        _ body: FrozenBytes,
+        _ deadline: ContinuousClock.Instant
+    ) async throws(Failure) {
+        try await self.once(operation, api, body, deadline) { (answer: [UInt8]) throws(JSONError) in
+            try ServiceAnswer.checkObject(answer)
+        }
+    }
+
+    private func directory(_ api: TimestreamAPI) -> EndpointDirectory {
+        switch api {
+        case .write: self.writeDirectory
+        case .query: self.queryDirectory
+        }
+    }
+
+    private func discover(
+        _ api: TimestreamAPI,
+        _ deadline: ContinuousClock.Instant
+    ) async throws(Failure) -> (address: String, minutes: Int) {
+        let endpoint = Endpoint(self.configuration.discoveryAddress(api, self.configuration.region))
+        let limit = min(deadline, .now + Self.discoveryTimeout)
+        return try await self.exchange(.describeEndpoints, endpoint, RequestBody.describeEndpoints, limit) {
+            (answer: [UInt8]) throws(JSONError) in
+            try ServiceAnswer.endpoint(in: answer)
+        }
+    }
+
+    /// Signs and sends one request, reads its answer, counts and logs it.
+    private func exchange<Result: Sendable>(
+        _ operation: TimestreamOperation,
+        _ endpoint: Endpoint,
+        _ body: FrozenBytes,
+        _ deadline: ContinuousClock.Instant,
+        read: (_ answer: [UInt8]) throws(JSONError) -> Result
+    ) async throws(Failure) -> Result {
+        let start = ContinuousClock.now
+        do {
+            let result = try await self.uncounted(operation, endpoint, body, deadline, read: read)
+            self.note(operation, endpoint, nil, start)
+            return result
+        } catch {
+            self.note(operation, endpoint, error.error, start)
+            throw error
+        }
+    }
+
+    private func uncounted<Result: Sendable>(
+        _ operation: TimestreamOperation,
+        _ endpoint: Endpoint,
+        _ body: FrozenBytes,
+        _ deadline: ContinuousClock.Instant,
+        read: (_ answer: [UInt8]) throws(JSONError) -> Result
+    ) async throws(Failure) -> Result {
+        let request = try await self.signedRequest(operation, endpoint, body)
+        let response: UpstreamResponse
+        do {
+            response = try await self.upstream.send(request, deadline: deadline)
+        } catch {
+            throw Failure(error: ServiceAnswer.error(for: error), transfer: error.code, endpoint: endpoint)
+        }
+        guard response.status == 200 else {
+            throw Failure(error: ServiceAnswer.error(in: response), endpoint: endpoint)
+        }
+        do {
+            return try read(response.body)
+        } catch {
+            let message = "the answer of \(operation.rawValue) has not \(error.expected) at byte \(error.offset)"
+            throw Failure(error: TimestreamError(.malformedResponse, message: message, status: 200), endpoint: endpoint)
+        }
+    }
+
+    private func signedRequest(
+        _ operation: TimestreamOperation,
+        _ endpoint: Endpoint,
+        _ body: FrozenBytes
+    ) async throws(Failure) -> UpstreamRequest {
+        let key: AccessKey
+        do {
+            key = try await self.credentials.accessKey()
+        } catch {
+            throw Failure(error: error, endpoint: endpoint)
+        }
+        var headers = [
+            (name: "content-type", value: "application/x-amz-json-1.0"),
+            (name: "host", value: endpoint.authority),
+            (name: "x-amz-target", value: "Timestream_20181101.\(operation.rawValue)"),
+        ]
+        if operation == .describeEndpoints { headers.append(("x-amz-api-version", "2018-11-01")) }
+        headers += self.signer.sign(
+            SignableRequest(method: "POST", target: endpoint.path, headers: headers),
+            body: body,
+            key: key,
+            region: self.configuration.region,
+            at: Int64(time(nil))
+        )
+        return UpstreamRequest(method: "POST", url: endpoint.origin + endpoint.path, headers: headers, body: body)
+    }
+
+    private func note(
+        _ operation: TimestreamOperation,
+        _ endpoint: Endpoint,
+        _ error: TimestreamError?,
+        _ start: ContinuousClock.Instant
+    ) {
+        let duration = ContinuousClock.now - start
+        self.metrics.note(operation, error?.code, duration)
+        self.logger.debug(
+            "called Timestream",
+            metadata: [
+                LogKey.tenant: .string(self.configuration.tenant),
+                "operation": .string(operation.rawValue),
+                LogKey.upstream: .string(endpoint.authority),
+                LogKey.durationSeconds: .stringConvertible(duration / .seconds(1)),
+                LogKey.errorCode: .string(error?.code.rawValue ?? "none"),
+            ]
+        )
+    }
+}
