@@ -151,7 +151,8 @@ let package = Package(
         tests(
             of: "TimestreamService",
             in: "Timestream",
-            ["TimestreamModel", "RequestSigning", "UpstreamHTTP", "Common", "TestSupport", logging]
+            ["TimestreamModel", "RequestSigning", "UpstreamHTTP", "Common", "TestSupport", logging],
+            resources: [.copy("timestream_oracle.py")]
         ),
         tests(
             of: "TimestreamLocal",

@@ -65,21 +65,20 @@ package struct Python: Sendable {
 
     /// Starts a WSGI application on a free port.
     ///
-    /// - Parameter maker: the function that returns it, as `module:function`.
-    package func serve(application maker: String) throws -> ChildServer {
+    /// - Parameter statements: set the name `application`.
+    package func serve(application statements: String) throws -> ChildServer {
         let launcher = """
-            import importlib, signal, sys
+            import signal, sys
             # The tests' threads block signals, and children inherit that.
             signal.pthread_sigmask(signal.SIG_SETMASK, [])
             signal.alarm(120)
             from werkzeug.serving import make_server
-            module, function = sys.argv[1].split(":")
-            application = getattr(importlib.import_module(module), function)()
+            exec(sys.argv[1])
             server = make_server("127.0.0.1", 0, application, threaded=True)
             print(server.server_port, flush=True)
             server.serve_forever()
             """
-        return try ChildServer(self.path, ["-c", launcher, maker])
+        return try ChildServer(self.path, ["-c", launcher, statements])
     }
 }
 

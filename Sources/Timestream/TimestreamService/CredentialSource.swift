@@ -1,9 +1,9 @@
 package import RequestSigning
 package import TimestreamModel
 
-/// Where a tenant's access key comes from; asked once for every try of a call.
+/// Where a tenant's access key comes from; asked for each call, so it must answer from memory as a rule.
 package protocol CredentialSource: Sendable {
-    /// - Throws: `TimestreamError` with the code `.signature` if there is no usable key.
+    /// - Throws: `TimestreamError`, `.signature` if there is no key to be had.
     func accessKey() async throws(TimestreamError) -> AccessKey
 }
 
@@ -15,5 +15,7 @@ package struct StaticCredentialSource: CredentialSource {
         self.key = key
     }
 
-    package func accessKey() async throws(TimestreamError) -> AccessKey { self.key }
+    package func accessKey() async throws(TimestreamError) -> AccessKey {
+        self.key
+    }
 }

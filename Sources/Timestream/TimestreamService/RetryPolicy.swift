@@ -1,34 +1,38 @@
 import TimestreamModel
+import UpstreamHTTP
 
-/// How often a call is tried, and how long is waited between two tries.
-///
-/// Full jitter: each wait is a random part of a bound that doubles, so that callers who failed together do not come back
-/// together. AWS asks to keep offering load to a throttled table, since that is what makes it scale out; so throttling is
-/// repeated like a failure, and never stops a tenant.
+/// Whether and when a failed call is tried again.
 struct RetryPolicy: Sendable {
-    var maximumTries: Int
-    /// Bound on one try. The call's deadline bounds all of them.
-    var tryTimeout: Duration
-    var firstBound: Duration = .milliseconds(50)
-    var lastBound: Duration = .seconds(3)
+    /// Tries after the first.
+    var maxRetries = 10
+    /// Bound of the first pause; each later one's is twice as long.
+    var base: Duration = .milliseconds(100)
+    var cap: Duration = .seconds(3)
 
-    /// Writes are repeated often: what is not stored here must be kept by the sender.
-    static let write = RetryPolicy(maximumTries: 11, tryTimeout: .seconds(10))
-    /// A query may take the whole deadline; it is never cut short to be started again.
-    static let query = RetryPolicy(maximumTries: 4, tryTimeout: .seconds(3600))
-
-    /// The wait before the try after `tries` tries; nil if that was the last.
+    /// The pause before a retry, drawn evenly from zero to its bound, so that many callers do not come back at once.
     ///
-    /// - Parameter random: from 0 up to, not including, 1.
-    func wait(afterTries tries: Int, random: Double) -> Duration? {
-        guard tries < self.maximumTries else { return nil }
-        let doublings = min(tries - 1, 16)
-        let bound = min(self.firstBound * (1 << doublings), self.lastBound)
-        return bound * random
+    /// Source: AWS Architecture Blog, "Exponential Backoff and Jitter" (full jitter).
+    ///
+    /// - Parameter retry: number of the retry, from 0.
+    func pause<Generator: RandomNumberGenerator>(before retry: Int, using generator: inout Generator) -> Duration {
+        let bound = min(self.cap, self.base * (1 << min(max(retry, 0), 20)))
+        return bound * Double.random(in: 0...1, using: &generator)
     }
 
-    /// Whether the same call, unchanged, is worth another try.
-    static func isRepeatable(_ error: TimestreamError) -> Bool {
-        error.isTransient
+    /// Whether an error of one try may be gone at the next.
+    static func isWorthRetrying(_ error: TimestreamError, transfer: UpstreamError.Code?) -> Bool {
+        switch transfer {
+        // The same certificate, the same answer, a client that has ended: the next try would fail alike.
+        case .tlsVerification, .responseTooLarge, .shutDown, .invalidRequest, .cancelled, .library: return false
+        case .connectFailed, .connectionLost, .nameResolution, .tlsFailed, .timedOut, .malformedResponse, .overloaded:
+            return true
+        case nil: break
+        }
+        switch error.code {
+        case .internalServer, .throttling, .timedOut: return true
+        // Broken on its way, perhaps; but a redirect or a refusal of something that is not the service stays what it is.
+        case .malformedResponse: return error.status == 200 || error.status == 419
+        default: return false
+        }
     }
 }

@@ -1,45 +1,72 @@
 import Common
+import Synchronization
 import TimestreamModel
 
-/// One tenant's calls to Timestream, by operation and outcome.
-final class ServiceMetrics: Sendable {
-    /// The value of the label `error` for a call that succeeded.
-    private static let none = "none"
+/// The operations we call, by their names on the wire.
+enum TimestreamOperation: String, Sendable, CaseIterable {
+    case writeRecords = "WriteRecords"
+    case query = "Query"
+    case cancelQuery = "CancelQuery"
+    case describeEndpoints = "DescribeEndpoints"
+}
 
-    private let calls: [ServiceOperation: [TimestreamError.Code?: MetricCounter]]
-    private let durations: [ServiceOperation: MetricHistogram]
+/// What is counted about one tenant's calls. A retry is a call of its own here.
+final class ServiceMetrics: Sendable {
+    private struct Key: Hashable {
+        var operation: TimestreamOperation
+        var code: TimestreamError.Code?
+    }
+    /// The outcomes to alert on; the rest appear when they first happen, since every tenant has its own series.
+    private static let outcomesFromTheStart: [TimestreamError.Code?] = [
+        nil, .throttling, .internalServer, .network, .timedOut, .accessDenied, .resourceNotFound, .signature,
+    ]
+
+    private let tenant: String
+    private let registry: MetricRegistry
+    private let calls = Mutex<[Key: MetricCounter]>([:])
+    private let durations: [TimestreamOperation: MetricHistogram]
     let retries: MetricCounter
 
     init(tenant: String, registry: MetricRegistry) {
-        var calls: [ServiceOperation: [TimestreamError.Code?: MetricCounter]] = [:]
-        var durations: [ServiceOperation: MetricHistogram] = [:]
-        for operation in ServiceOperation.allCases {
-            for code in [nil] + TimestreamError.Code.allCases.map(Optional.some) {
-                calls[operation, default: [:]][code] = registry.counter(
-                    "gateway_timestream_calls_total",
-                    help: "Calls to Timestream, every try counted, by tenant, operation and error.",
-                    labels: [
-                        ("tenant", tenant), ("operation", operation.rawValue), ("error", code?.rawValue ?? Self.none),
-                    ]
+        self.tenant = tenant
+        self.registry = registry
+        self.durations = Dictionary(
+            uniqueKeysWithValues: TimestreamOperation.allCases.map { operation in
+                let histogram = registry.histogram(
+                    "gateway_timestream_call_duration_seconds",
+                    help: "Time of one call to Timestream, failed ones among them.",
+                    labels: [("operation", operation.rawValue)]
                 )
+                return (operation, histogram)
             }
-            durations[operation] = registry.histogram(
-                "gateway_timestream_call_duration_seconds",
-                help: "Time from a call's start to its answer or failure, every try for itself.",
-                labels: [("operation", operation.rawValue)]
-            )
-        }
-        self.calls = calls
-        self.durations = durations
+        )
         self.retries = registry.counter(
             "gateway_timestream_retries_total",
-            help: "Calls to Timestream that were tried again.",
+            help: "Calls to Timestream that were sent again.",
             labels: [("tenant", tenant)]
         )
+        for operation in [TimestreamOperation.writeRecords, .query] {
+            for code in Self.outcomesFromTheStart { _ = self.counter(operation, code) }
+        }
     }
 
-    func note(_ operation: ServiceOperation, _ error: TimestreamError.Code?, _ duration: Duration) {
-        self.calls[operation]?[error]?.increment()
+    /// - Parameter code: of the error; `nil` for success.
+    func note(_ operation: TimestreamOperation, _ code: TimestreamError.Code?, _ duration: Duration) {
+        self.counter(operation, code).increment()
         self.durations[operation]?.observe(duration)
+    }
+
+    private func counter(_ operation: TimestreamOperation, _ code: TimestreamError.Code?) -> MetricCounter {
+        let key = Key(operation: operation, code: code)
+        if let known = self.calls.withLock({ $0[key] }) { return known }
+        let counter = self.registry.counter(
+            "gateway_timestream_calls_total",
+            help: "Calls to Timestream by outcome; none is success.",
+            labels: [
+                ("tenant", self.tenant), ("operation", operation.rawValue), ("error", code?.rawValue ?? "none"),
+            ]
+        )
+        self.calls.withLock { $0[key] = counter }
+        return counter
     }
 }

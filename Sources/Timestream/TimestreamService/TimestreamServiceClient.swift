@@ -1,44 +1,42 @@
 package import Common
+import Glibc
 package import Logging
 package import RequestSigning
 package import TimestreamModel
 package import UpstreamHTTP
 
-/// Amazon Timestream for one tenant: its endpoints, its credentials, its retries.
+/// Amazon Timestream for one tenant, over HTTP: discovery, signing, retries, errors.
 ///
-/// The local engine is reached by this client too, over the same HTTP, with the same signatures.
+/// Everything it keeps (endpoints, metrics) is this tenant's own, so no fault of one tenant's reaches another.
 package final class TimestreamServiceClient: TimestreamStore {
-    /// Bound on one discovery; a caller's own deadline may be shorter.
-    private static let discoveryTimeout = Duration.seconds(10)
-    private static let cancelTimeout = Duration.seconds(5)
+    /// A call of the Write API that takes longer is given up and tried again; queries may take the whole deadline.
+    private static let writeTimeout: Duration = .seconds(10)
+    private static let discoveryTimeout: Duration = .seconds(5)
+    private static let cancelTimeout: Duration = .seconds(5)
 
-    private let transport: ServiceTransport
-    private let endpoints: EndpointDirectory
-    private let region: String
+    private let configuration: TimestreamServiceConfiguration
+    private let credentials: any CredentialSource
+    private let upstream: UpstreamClient
+    private let signer: RequestSigner
     private let metrics: ServiceMetrics
+    private let logger: Logger
+    private let writeDirectory = EndpointDirectory()
+    private let queryDirectory = EndpointDirectory()
 
     package init(
         configuration: TimestreamServiceConfiguration,
-        credentials: some CredentialSource,
+        credentials: any CredentialSource,
         upstream: UpstreamClient,
         signer: RequestSigner,
-        metrics registry: MetricRegistry,
+        metrics: MetricRegistry,
         logger: Logger
     ) {
-        var logger = logger
-        logger[metadataKey: LogKey.tenant] = .string(configuration.tenant)
-        let metrics = ServiceMetrics(tenant: configuration.tenant, registry: registry)
-        self.transport = ServiceTransport(
-            region: configuration.region,
-            credentials: credentials,
-            upstream: upstream,
-            signer: signer,
-            metrics: metrics,
-            logger: logger
-        )
-        self.endpoints = EndpointDirectory(configuration)
-        self.region = configuration.region
-        self.metrics = metrics
+        self.configuration = configuration
+        self.credentials = credentials
+        self.upstream = upstream
+        self.signer = signer
+        self.metrics = ServiceMetrics(tenant: configuration.tenant, registry: metrics)
+        self.logger = logger
     }
 
     // MARK: TimestreamStore
@@ -47,7 +45,9 @@ package final class TimestreamServiceClient: TimestreamStore {
         body: FrozenBytes,
         deadline: ContinuousClock.Instant
     ) async throws(TimestreamError) {
-        _ = try await self.call(.writeRecords, .write, body: body, deadline: deadline, policy: .write)
+        try await self.call(.writeRecords, .write, body, deadline) { (answer: [UInt8]) throws(JSONError) in
+            try ServiceAnswer.checkObject(answer)
+        }
     }
 
     package func query(
@@ -55,97 +55,225 @@ package final class TimestreamServiceClient: TimestreamStore {
         nextToken: String?,
         deadline: ContinuousClock.Instant
     ) async throws(TimestreamError) -> QueryPage {
-        // One token for all tries of this call: the service then runs the statement once.
-        var members = [("QueryString", statement), ("ClientToken", Self.clientToken())]
-        if let nextToken { members.append(("NextToken", nextToken)) }
-        let answer = try await self.call(
-            .query,
-            .query,
-            body: FrozenBytes(JSONText.object(members)),
-            deadline: deadline,
-            policy: .query
-        )
-        do throws(JSONFault) {
-            return try QueryPage.parse(answer)
-        } catch {
-            throw TimestreamError(.malformedResponse, message: "\(error.message) at byte \(error.offset)", status: 200)
+        // One token for the call and its retries: a repeat within five minutes is the same run, and costs nothing.
+        let token = RequestBody.makeClientToken()
+        let body = RequestBody.query(statement, clientToken: token, nextToken: nextToken)
+        return try await self.call(.query, .query, body, deadline) { (answer: [UInt8]) throws(JSONError) in
+            try QueryPageParser.parse(answer)
         }
     }
 
     package func cancelQuery(id: String) async {
-        let body = FrozenBytes(JSONText.object([("QueryId", id)]))
-        let once = RetryPolicy(maximumTries: 1, tryTimeout: Self.cancelTimeout)
-        // Best effort: what is not cancelled ends by itself.
-        _ = try? await self.call(.cancelQuery, .query, body: body, deadline: .now + Self.cancelTimeout, policy: once)
+        // A task of its own: as a rule the caller has been cancelled, and the call must be made all the same.
+        await Task {
+            let deadline = ContinuousClock.now + Self.cancelTimeout
+            let body = RequestBody.cancelQuery(id: id)
+            // Best effort: the service also ends abandoned queries by itself, and the failure is counted and logged.
+            _ = try? await self.once(.cancelQuery, .query, body, deadline)
+        }.value
     }
 
-    // MARK: Tries
+    // MARK: Calls
 
-    private func call(
-        _ operation: ServiceOperation,
-        _ api: ServiceAPI,
-        body: FrozenBytes,
-        deadline: ContinuousClock.Instant,
-        policy: RetryPolicy
-    ) async throws(TimestreamError) -> [UInt8] {
-        var tries = 0
+    /// What a try failed with, and how its transfer did, if it was the transfer.
+    private struct Failure: Error {
+        var error: TimestreamError
+        var transfer: UpstreamError.Code?
+        /// Where the call went, if it got as far.
+        var endpoint: Endpoint?
+    }
+
+    /// Sends a call until it succeeds, fails for good, or the deadline or the retries are used up.
+    private func call<Result: Sendable>(
+        _ operation: TimestreamOperation,
+        _ api: TimestreamAPI,
+        _ body: FrozenBytes,
+        _ deadline: ContinuousClock.Instant,
+        read: (_ answer: [UInt8]) throws(JSONError) -> Result
+    ) async throws(TimestreamError) -> Result {
+        var generator = SystemRandomNumberGenerator()
+        var retry = 0
+        var mayRediscover = self.configuration.configuredEndpoint(api) == nil
         while true {
-            tries += 1
-            let failure: TimestreamError
-            do throws(TimestreamError) {
-                return try await self.tryOnce(operation, api, body: body, deadline: deadline, policy: policy)
-            } catch { failure = error }
-
-            guard RetryPolicy.isRepeatable(failure),
-                let wait = policy.wait(afterTries: tries, random: .random(in: 0..<1)),
-                ContinuousClock.now + wait < deadline
-            else { throw failure }
+            let failure: Failure
             do {
-                try await Task.sleep(for: wait)
-            } catch { throw TimestreamError(.cancelled, message: "cancelled between two tries") }
+                let answer = try await self.once(operation, api, body, deadline, read: read)
+                return answer
+            } catch {
+                failure = error
+            }
+            if failure.error.code == .invalidEndpoint, let endpoint = failure.endpoint, mayRediscover {
+                // The cell has moved; once at once, since the new one is not known to be in trouble.
+                mayRediscover = false
+                self.directory(api).invalidate(endpoint)
+                self.metrics.retries.increment()
+                continue
+            }
+            guard RetryPolicy.isWorthRetrying(failure.error, transfer: failure.transfer),
+                retry < self.configuration.retries.maxRetries
+            else { throw failure.error }
+            let pause = self.configuration.retries.pause(before: retry, using: &generator)
+            // A try that could not even begin would only hide why the last one failed.
+            guard ContinuousClock.now + pause < deadline else { throw failure.error }
+            do {
+                try await Task.sleep(for: pause)
+            } catch {
+                throw TimestreamError(.cancelled, message: "cancelled between two tries")
+            }
+            retry += 1
             self.metrics.retries.increment()
         }
     }
 
-    private func tryOnce(
-        _ operation: ServiceOperation,
-        _ api: ServiceAPI,
-        body: FrozenBytes,
-        deadline: ContinuousClock.Instant,
-        policy: RetryPolicy
-    ) async throws(TimestreamError) -> [UInt8] {
-        let url = try await self.endpoints.url(of: api) { () async throws(TimestreamError) in
-            try await self.discover(api, deadline: deadline)
+    /// One try, with the discovery it may need.
+    private func once<Result: Sendable>(
+        _ operation: TimestreamOperation,
+        _ api: TimestreamAPI,
+        _ body: FrozenBytes,
+        _ deadline: ContinuousClock.Instant,
+        read: (_ answer: [UInt8]) throws(JSONError) -> Result
+    ) async throws(Failure) -> Result {
+        let endpoint: Endpoint
+        var transfer: UpstreamError.Code?
+        if let configured = self.configuration.configuredEndpoint(api) {
+            endpoint = configured
+        } else {
+            do throws(TimestreamError) {
+                endpoint = try await self.directory(api).endpoint(deadline: deadline) {
+                    () async throws(TimestreamError) -> (address: String, minutes: Int) in
+                    do throws(Failure) {
+                        return try await self.discover(api, deadline)
+                    } catch {
+                        transfer = error.transfer
+                        throw error.error
+                    }
+                }
+            } catch {
+                throw Failure(error: error, transfer: transfer)
+            }
         }
-        do throws(TimestreamError) {
-            let tryDeadline = min(deadline, .now + policy.tryTimeout)
-            return try await self.transport.send(operation, to: url, body: body, deadline: tryDeadline)
-        } catch {
-            if error.code == .invalidEndpoint || error.status == 421 { self.endpoints.invalidate(url, of: api) }
-            throw error
+        let limit = operation == .writeRecords ? min(deadline, .now + Self.writeTimeout) : deadline
+        return try await self.exchange(operation, endpoint, body, limit, read: read)
+    }
+
+    private func once(
+        _ operation: TimestreamOperation,
+        _ api: TimestreamAPI,
+        _ body: FrozenBytes,
+        _ deadline: ContinuousClock.Instant
+    ) async throws(Failure) {
+        try await self.once(operation, api, body, deadline) { (answer: [UInt8]) throws(JSONError) in
+            try ServiceAnswer.checkObject(answer)
+        }
+    }
+
+    private func directory(_ api: TimestreamAPI) -> EndpointDirectory {
+        switch api {
+        case .write: self.writeDirectory
+        case .query: self.queryDirectory
         }
     }
 
     private func discover(
-        _ api: ServiceAPI,
-        deadline: ContinuousClock.Instant
-    ) async throws(TimestreamError) -> EndpointAnswer {
-        let body = try await self.transport.send(
-            .describeEndpoints,
-            to: api.regionalEndpoint(self.region),
-            body: FrozenBytes(Array("{}".utf8)),
-            deadline: min(deadline, .now + Self.discoveryTimeout)
-        )
-        do throws(JSONFault) {
-            return try EndpointAnswer.parse(body)
-        } catch {
-            throw TimestreamError(.malformedResponse, message: "DescribeEndpoints: \(error.message)", status: 200)
+        _ api: TimestreamAPI,
+        _ deadline: ContinuousClock.Instant
+    ) async throws(Failure) -> (address: String, minutes: Int) {
+        let endpoint = Endpoint(self.configuration.discoveryAddress(api, self.configuration.region))
+        let limit = min(deadline, .now + Self.discoveryTimeout)
+        return try await self.exchange(.describeEndpoints, endpoint, RequestBody.describeEndpoints, limit) {
+            (answer: [UInt8]) throws(JSONError) in
+            try ServiceAnswer.endpoint(in: answer)
         }
     }
 
-    /// 128 random bits, in the 32 characters that the service wants at least.
-    private static func clientToken() -> String {
-        var generator = SystemRandomNumberGenerator()
-        return hexadecimal((0..<16).map { _ in UInt8.random(in: .min ... .max, using: &generator) })
+    /// Signs and sends one request, reads its answer, counts and logs it.
+    private func exchange<Result: Sendable>(
+        _ operation: TimestreamOperation,
+        _ endpoint: Endpoint,
+        _ body: FrozenBytes,
+        _ deadline: ContinuousClock.Instant,
+        read: (_ answer: [UInt8]) throws(JSONError) -> Result
+    ) async throws(Failure) -> Result {
+        let start = ContinuousClock.now
+        do {
+            let result = try await self.uncounted(operation, endpoint, body, deadline, read: read)
+            self.note(operation, endpoint, nil, start)
+            return result
+        } catch {
+            self.note(operation, endpoint, error.error, start)
+            throw error
+        }
+    }
+
+    private func uncounted<Result: Sendable>(
+        _ operation: TimestreamOperation,
+        _ endpoint: Endpoint,
+        _ body: FrozenBytes,
+        _ deadline: ContinuousClock.Instant,
+        read: (_ answer: [UInt8]) throws(JSONError) -> Result
+    ) async throws(Failure) -> Result {
+        let request = try await self.signedRequest(operation, endpoint, body)
+        let response: UpstreamResponse
+        do {
+            response = try await self.upstream.send(request, deadline: deadline)
+        } catch {
+            throw Failure(error: ServiceAnswer.error(for: error), transfer: error.code, endpoint: endpoint)
+        }
+        guard response.status == 200 else {
+            throw Failure(error: ServiceAnswer.error(in: response), endpoint: endpoint)
+        }
+        do {
+            return try read(response.body)
+        } catch {
+            let message = "the answer of \(operation.rawValue) has not \(error.expected) at byte \(error.offset)"
+            throw Failure(error: TimestreamError(.malformedResponse, message: message, status: 200), endpoint: endpoint)
+        }
+    }
+
+    private func signedRequest(
+        _ operation: TimestreamOperation,
+        _ endpoint: Endpoint,
+        _ body: FrozenBytes
+    ) async throws(Failure) -> UpstreamRequest {
+        let key: AccessKey
+        do {
+            key = try await self.credentials.accessKey()
+        } catch {
+            throw Failure(error: error, endpoint: endpoint)
+        }
+        var headers = [
+            (name: "content-type", value: "application/x-amz-json-1.0"),
+            (name: "host", value: endpoint.authority),
+            (name: "x-amz-target", value: "Timestream_20181101.\(operation.rawValue)"),
+        ]
+        if operation == .describeEndpoints { headers.append(("x-amz-api-version", "2018-11-01")) }
+        headers += self.signer.sign(
+            SignableRequest(method: "POST", target: endpoint.path, headers: headers),
+            body: body,
+            key: key,
+            region: self.configuration.region,
+            at: Int64(time(nil))
+        )
+        return UpstreamRequest(method: "POST", url: endpoint.origin + endpoint.path, headers: headers, body: body)
+    }
+
+    private func note(
+        _ operation: TimestreamOperation,
+        _ endpoint: Endpoint,
+        _ error: TimestreamError?,
+        _ start: ContinuousClock.Instant
+    ) {
+        let duration = ContinuousClock.now - start
+        self.metrics.note(operation, error?.code, duration)
+        self.logger.debug(
+            "called Timestream",
+            metadata: [
+                LogKey.tenant: .string(self.configuration.tenant),
+                "operation": .string(operation.rawValue),
+                LogKey.upstream: .string(endpoint.authority),
+                LogKey.durationSeconds: .stringConvertible(duration / .seconds(1)),
+                LogKey.errorCode: .string(error?.code.rawValue ?? "none"),
+            ]
+        )
     }
 }

@@ -1,11 +1,17 @@
-/// Where one tenant's calls go.
+/// One tenant's way to Amazon Timestream, or to what speaks its protocol.
 package struct TimestreamServiceConfiguration: Sendable {
-    /// The value of the metric label `tenant`.
+    /// For metrics and logs.
     package var tenant: String
+    /// The region that calls are signed for, and whose hosts are asked for endpoints.
     package var region: String
-    /// Absolute URLs. `nil`: the region's own host is asked for an address (endpoint discovery).
+    /// With it, calls of the Write API go there and nothing is discovered. `https` unless it says `http://`.
     package var writeEndpoint: String?
+    /// The same for the Query API.
     package var queryEndpoint: String?
+
+    var retries = RetryPolicy()
+    /// The host to ask for endpoints; tests put a loopback address here.
+    var discoveryAddress: @Sendable (TimestreamAPI, String) -> String = { $0.regionalAddress($1) }
 
     package init(tenant: String, region: String, writeEndpoint: String?, queryEndpoint: String?) {
         self.tenant = tenant
@@ -13,23 +19,11 @@ package struct TimestreamServiceConfiguration: Sendable {
         self.writeEndpoint = writeEndpoint
         self.queryEndpoint = queryEndpoint
     }
-}
 
-/// The two halves of the service: each has hosts, and addresses, of its own.
-enum ServiceAPI: String, Sendable, CaseIterable {
-    case write = "ingest"
-    case query
-
-    /// The host that answers `DescribeEndpoints`, and nothing else.
-    func regionalEndpoint(_ region: String) -> String {
-        "https://\(self.rawValue).timestream.\(region).amazonaws.com"
+    func configuredEndpoint(_ api: TimestreamAPI) -> Endpoint? {
+        switch api {
+        case .write: self.writeEndpoint.map { Endpoint($0) }
+        case .query: self.queryEndpoint.map { Endpoint($0) }
+        }
     }
-}
-
-/// The operations we call; raw values as the `X-Amz-Target` header has them.
-enum ServiceOperation: String, Sendable, CaseIterable {
-    case writeRecords = "WriteRecords"
-    case query = "Query"
-    case cancelQuery = "CancelQuery"
-    case describeEndpoints = "DescribeEndpoints"
 }
