@@ -135,7 +135,7 @@ let package = Package(
         systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
 
         // What several test targets share: processes, sockets, certificates made on the spot.
-        .target(name: "TestSupport", path: "Tests/Support", swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["Common"], path: "Tests/Support", swiftSettings: strict),
         tests(of: "AdminConsole", in: "App", ["Common", httpTypes]),
         tests(
             of: "RequestHandling",
@@ -145,9 +145,9 @@ let package = Package(
             ]
         ),
         tests(of: "TenantAccess", in: "Gateway", ["TenantConfiguration", "Common", httpTypes]),
-        tests(of: "TenantConfiguration", in: "Gateway", ["Common"], resources: [.copy("Cases")]),
-        tests(of: "Translator", in: "", ["RegularExpressions", "TimestreamModel", "Common"]),
-        tests(of: "RegularExpressions", in: "", resources: [.copy("Vectors")]),
+        tests(of: "TenantConfiguration", in: "Gateway", ["Common", "TestSupport"], resources: [.copy("Cases")]),
+        tests(of: "Translator", in: "", ["RegularExpressions", "TimestreamModel", "Common", "TestSupport"]),
+        tests(of: "RegularExpressions", in: "", ["TestSupport"], resources: [.copy("Vectors")]),
         tests(
             of: "TimestreamService",
             in: "Timestream",

@@ -28,7 +28,7 @@ small:
   database: limits
   table: small
   auth: none
-  limits: {max_body_bytes: 1000, max_decoded_bytes: 2000}
+  limits: {max_body_bytes: 1024, max_decoded_bytes: 2048}
 observed:
   database: limits
   table: observed

@@ -92,7 +92,7 @@ def gateway(tmp_path_factory):
   table: {name}
   credentials: {{access_key_id: AKID{name.upper()}, secret_access_key: very-secret-{name}}}
   auth: none
-  limits: {{request_deadline: 3s}}
+  limits: {{request_deadline: 3s, max_wait: 1s}}
 """
         for name in [*CASES, "hanging"]
     )

@@ -1,5 +1,5 @@
+import Common
 import Foundation
-import Synchronization
 
 /// A small HTTP/1.1 server on plain sockets that answers as a test says, wrongly if it says so.
 ///
@@ -58,7 +58,7 @@ package final class ScriptedServer: Sendable {
         var open: Set<Int32> = []
         var isStopped = false
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     package init(_ script: @escaping @Sendable (Request) -> Reply) throws {
         self.script = script

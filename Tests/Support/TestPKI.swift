@@ -63,7 +63,8 @@ package final class TestPKI: Sendable {
         ])
         try extensions.write(toFile: self.path("\(name).ext"), atomically: true, encoding: .utf8)
         try await self.openssl([
-            "x509", "-req", "-in", self.path("\(name).csr"), "-CA", self.certificate(issuer), "-CAkey", self.key(issuer),
+            "x509", "-req", "-in", self.path("\(name).csr"), "-CA", self.certificate(issuer), "-CAkey",
+            self.key(issuer),
             "-CAcreateserial", "-days", "\(days)", "-extfile", self.path("\(name).ext"), "-out", self.certificate(name),
         ])
     }
@@ -84,7 +85,9 @@ package final class TestPKI: Sendable {
         ]
         for name in revoked { try await self.openssl(authority + ["-revoke", self.certificate(name)]) }
         // Seconds, so that an expired list can be made by waiting hardly at all.
-        let life = days > 0 ? ["-crldays", "\(days)"] : ["-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200102000000Z"]
+        let life =
+            days > 0
+            ? ["-crldays", "\(days)"] : ["-crl_lastupdate", "20200101000000Z", "-crl_nextupdate", "20200102000000Z"]
         try await self.openssl(authority + ["-gencrl", "-out", self.path(file)] + life)
     }
 

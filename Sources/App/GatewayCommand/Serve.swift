@@ -19,7 +19,8 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try self.file.load()
-        for warning in configuration.warnings { standardError("warning: \(warning.description)") }
+        let logger = self.log.makeLogger("configuration")
+        for warning in configuration.warnings { logger.warning("\(warning.description)") }
         do {
             try await GatewayServer.run(configuration, version: GatewayVersion.current, makeLogger: self.log.makeLogger)
         } catch {

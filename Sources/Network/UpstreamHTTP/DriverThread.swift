@@ -1,5 +1,5 @@
+import Common
 import Glibc
-import Synchronization
 
 /// The thread that libcurl runs on, and who waits for its end.
 final class DriverThread: Sendable {
@@ -7,7 +7,7 @@ final class DriverThread: Sendable {
         case running([CheckedContinuation<Void, Never>])
         case ended
     }
-    private let state = Mutex(State.running([]))
+    private let state = Locked(State.running([]))
 
     private final class Start: Sendable {
         let thread: DriverThread

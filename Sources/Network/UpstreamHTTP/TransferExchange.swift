@@ -1,4 +1,4 @@
-import Synchronization
+import Common
 
 /// What the callers and the driver share: who waits, and what the driver has to do next.
 final class TransferExchange: Sendable {
@@ -21,11 +21,11 @@ final class TransferExchange: Sendable {
         case stop
     }
 
-    private let table: Mutex<TransferTable<Waiter>>
-    private let inbox = Mutex(Inbox())
+    private let table: Locked<TransferTable<Waiter>>
+    private let inbox = Locked(Inbox())
 
     init(capacity: Int) {
-        self.table = Mutex(TransferTable(capacity: capacity))
+        self.table = Locked(TransferTable(capacity: capacity))
     }
 
     // MARK: For callers

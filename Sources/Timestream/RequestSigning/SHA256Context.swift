@@ -1,5 +1,5 @@
 import COpenSSL
-import Synchronization
+import Common
 
 /// libcrypto's SHA-256, looked up once: a look-up for each use costs more than hashing a short text.
 @safe private struct SHA256Algorithm: @unchecked Sendable {
@@ -75,7 +75,7 @@ import Synchronization
 /// Contexts waiting for their next use; bounded, so that a burst of threads does not keep its peak for ever.
 final class SHA256ContextPool: Sendable {
     private static let capacity = 64
-    private let idle = Mutex<[SHA256Context]>([])
+    private let idle = Locked<[SHA256Context]>([])
 
     func withContext<Result>(_ body: (SHA256Context) -> Result) -> Result {
         let context = self.idle.withLock { $0.popLast() } ?? SHA256Context()

@@ -1,5 +1,4 @@
 import Common
-import Synchronization
 
 /// A key of HMAC-SHA-256, with both paddings hashed already.
 ///
@@ -59,7 +58,7 @@ final class SigningKeyCache: Sendable {
     }
     private static let capacity = 1024
     private let service: String
-    private let keys = Mutex<[Name: SigningKey]>([:])
+    private let keys = Locked<[Name: SigningKey]>([:])
 
     init(service: String) {
         self.service = service

@@ -1,4 +1,4 @@
-import Synchronization
+import Common
 import TimestreamModel
 
 /// What is known about one API's endpoint: decides who uses it, who looks it up and who waits for that.
@@ -64,7 +64,7 @@ final class EndpointDirectory: Sendable {
         var cancelled: Set<UInt64> = []
         var lastWaiter: UInt64 = 0
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     /// - Parameter discover: asks the service; called for one caller at a time.
     /// - Throws: what `discover` throws, unless an old endpoint can stand in; `.timedOut` and `.cancelled` while waiting.

@@ -1,5 +1,4 @@
 import Common
-import Synchronization
 import TimestreamModel
 
 /// The operations we call, by their names on the wire.
@@ -23,7 +22,7 @@ final class ServiceMetrics: Sendable {
 
     private let tenant: String
     private let registry: MetricRegistry
-    private let calls = Mutex<[Key: MetricCounter]>([:])
+    private let calls = Locked<[Key: MetricCounter]>([:])
     private let durations: [TimestreamOperation: MetricHistogram]
     let retries: MetricCounter
 

@@ -1,4 +1,4 @@
-import Synchronization
+import Common
 package import TimestreamModel
 
 /// Answers remote read requests from one table.
@@ -7,7 +7,7 @@ package import TimestreamModel
 package final class TableReader: Sendable {
     private let table: TableName
     /// The columns of the last answer; nil before the first one.
-    private let knownColumns = Mutex<Set<[UInt8]>?>(nil)
+    private let knownColumns = Locked<Set<[UInt8]>?>(nil)
 
     /// In the protocol every client takes SAMPLES.
     private static let responseTypes: [ReadRequest.ResponseType] = [.samples]

@@ -1,4 +1,5 @@
 import Foundation
+import TestSupport
 import Testing
 
 @testable import TenantConfiguration
@@ -82,7 +83,7 @@ struct ShippedFileTests {
     func mutated() throws {
         let copy = try Copy()
         defer { copy.remove() }
-        var generator = SeededGenerator(state: 20_240_601)
+        var generator = SeededGenerator(seed: 20_240_601)
         let meaningful = Array("{}[]:,&*!|>'\"%@`#-?~$<\t\n\r \0\u{7F}é\u{FEFF}".utf8) + [0xFF, 0xC3]
         for round in 0..<1000 {
             var bytes = copy.bytes
@@ -100,18 +101,5 @@ struct ShippedFileTests {
             }
             if !copy.survives(bytes) { Issue.record("round \(round): \(String(decoding: bytes, as: UTF8.self))") }
         }
-    }
-}
-
-/// SplitMix64: the same numbers in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9E37_79B9_7F4A_7C15
-        var z = self.state
-        z = (z ^ (z >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        z = (z ^ (z >> 27)) &* 0x94D0_49BB_1331_11EB
-        return z ^ (z >> 31)
     }
 }

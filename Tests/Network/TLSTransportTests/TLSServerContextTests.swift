@@ -90,7 +90,9 @@ struct TLSServerContextTests {
     @Test("an encrypted private key fails at once instead of asking a terminal")
     func encryptedKey() async throws {
         let pki = try await TestPKI.standard()
-        try await pki.openssl(["ec", "-in", pki.key("server"), "-aes256", "-passout", "pass:secret", "-out", pki.key("locked")])
+        try await pki.openssl([
+            "ec", "-in", pki.key("server"), "-aes256", "-passout", "pass:secret", "-out", pki.key("locked"),
+        ])
         #expect(self.failure(self.configuration(pki, key: "locked"))?.code == .invalidPrivateKey)
     }
 

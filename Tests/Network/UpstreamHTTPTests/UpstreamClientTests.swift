@@ -1,6 +1,5 @@
 import Common
 import Foundation
-import Synchronization
 import TestSupport
 import Testing
 
@@ -188,7 +187,7 @@ struct UpstreamClientTests {
 
     @Test("more transfers than places wait for their turn, and never are there more connections")
     func places() async throws {
-        let current = Mutex((now: 0, most: 0))
+        let current = Locked((now: 0, most: 0))
         let server = try ScriptedServer { _ in
             current.withLock { $0 = ($0.now + 1, max($0.most, $0.now + 1)) }
             usleep(1000)

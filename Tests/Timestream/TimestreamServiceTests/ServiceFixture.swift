@@ -2,7 +2,6 @@ import Common
 import Foundation
 import Logging
 import RequestSigning
-import Synchronization
 import TestSupport
 import TimestreamModel
 import UpstreamHTTP
@@ -78,7 +77,7 @@ final class ServiceFixture: Sendable {
 
 /// Keeps what is logged, as text.
 final class LogCapture: LogHandler, Sendable {
-    private let storage = Mutex<[String]>([])
+    private let storage = Locked<[String]>([])
     var lines: [String] { self.storage.withLock { $0 } }
 
     func log(event: LogEvent) {

@@ -1,5 +1,6 @@
 import Common
 import Foundation
+import TestSupport
 import Testing
 import TimestreamModel
 
@@ -55,24 +56,11 @@ private func points(_ plan: WritePlan) throws -> (values: [Point: UInt64], calls
     return (values, calls)
 }
 
-/// The same numbers in every run.
-private struct SeededGenerator: RandomNumberGenerator {
-    var state: UInt64
-
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9E37_79B9_7F4A_7C15
-        var value = self.state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
-}
-
 @Suite("The order and the packing of records")
 struct RecordOrderTests {
     @Test("a random request: every point once with its first value, in as few calls as there can be", arguments: 1...40)
     func model(seed: UInt64) throws {
-        var generator = SeededGenerator(state: seed)
+        var generator = SeededGenerator(seed: seed)
         let names = (0..<Int.random(in: 1...70, using: &generator)).map { "label\($0)" }
         let specials: [Double] = [.nan, .infinity, -.infinity, Double(bitPattern: 0x7FF0_0000_0000_0002)]
         var request = WriteRequestBuilder()

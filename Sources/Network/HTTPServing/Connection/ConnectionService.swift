@@ -38,7 +38,10 @@ struct ConnectionService: Sendable {
             let peer = Peer(address: address, isEncrypted: false, identity: nil)
             return try self.addHTTP1(to: channel, peer: peer)
         }
-        let handler = try TLSHandler(context: tls, handshakeTimeout: self.timeouts.handshake) { result, detail, duration in
+        let handler = try TLSHandler(context: tls, handshakeTimeout: self.timeouts.handshake) {
+            result,
+            detail,
+            duration in
             self.metrics.handshake(result, duration)
             self.logger.debug(
                 "tls handshake",

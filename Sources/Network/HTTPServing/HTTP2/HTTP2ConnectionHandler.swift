@@ -324,7 +324,8 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
         stream.timer.set(self.service.timeouts.body)
     }
 
-    private func streamClosed(_ id: HTTP2StreamID, _ reason: NIOHTTP2.HTTP2ErrorCode?, _ context: ChannelHandlerContext) {
+    private func streamClosed(_ id: HTTP2StreamID, _ reason: NIOHTTP2.HTTP2ErrorCode?, _ context: ChannelHandlerContext)
+    {
         guard let stream = self.streams.removeValue(forKey: id) else { return }
         stream.cancel()
         if !stream.isAnswered, self.machine.isServing, !self.cancellations.requestCancelled() {

@@ -1,6 +1,5 @@
 import Common
 import NIOCore
-import Synchronization
 
 /// The open connections of one listener: bounds their number, and lets a drain find them.
 final class ConnectionRegistry: Sendable {
@@ -8,7 +7,7 @@ final class ConnectionRegistry: Sendable {
         var channels: [ObjectIdentifier: any Channel] = [:]
         var waiters: [CheckedContinuation<Void, Never>] = []
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
     private let limit: Int
     private let metrics: ListenerMetrics
 

@@ -1,4 +1,4 @@
-import Synchronization
+import Common
 
 #if canImport(Glibc)
     import Glibc
@@ -10,7 +10,7 @@ import Synchronization
 ///
 /// - Source: RFC 9110, section 5.6.7 (IMF-fixdate), section 6.6.1.
 final class HTTPDateSource: Sendable {
-    private let cached = Mutex<(second: Int, text: String)>((.min, ""))
+    private let cached = Locked<(second: Int, text: String)>((.min, ""))
 
     func now() -> String {
         var time = timespec()

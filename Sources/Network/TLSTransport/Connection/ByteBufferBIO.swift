@@ -60,7 +60,10 @@ enum ByteBufferBIO {
             return -1
         }
         unsafe buffers.inbound.readWithUnsafeReadableBytes { bytes in
-            unsafe UnsafeMutableRawPointer(target).copyMemory(from: bytes.baseAddress ?? UnsafeRawPointer(target), byteCount: length)
+            unsafe UnsafeMutableRawPointer(target).copyMemory(
+                from: bytes.baseAddress ?? UnsafeRawPointer(target),
+                byteCount: length
+            )
             return length
         }
         return Int32(length)

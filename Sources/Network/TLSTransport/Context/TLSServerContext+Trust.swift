@@ -19,7 +19,8 @@ extension TLSServerContext {
             throw TLSConfigurationError(
                 code: .missingAuthority,
                 file: nil,
-                found: "client certificates are asked for (\(configuration.clientAuthentication.rawValue)), but no CA is given",
+                found:
+                    "client certificates are asked for (\(configuration.clientAuthentication.rawValue)), but no CA is given",
                 remedy: "name a client CA file, or do not ask for client certificates"
             )
         }
@@ -28,7 +29,9 @@ extension TLSServerContext {
         var listenerAuthorities: Set<[UInt8]> = []
         if let path = configuration.clientCAPath {
             for certificate in try self.authorities(path) {
-                guard unsafe SSL_CTX_add_client_CA(context, certificate.pointer) == 1 else { throw .library("client CA") }
+                guard unsafe SSL_CTX_add_client_CA(context, certificate.pointer) == 1 else {
+                    throw .library("client CA")
+                }
                 listenerAuthorities.insert(unsafe CertificateFacts.digest(certificate.pointer))
                 authorities.append((certificate, path))
             }

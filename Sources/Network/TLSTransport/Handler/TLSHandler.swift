@@ -280,7 +280,12 @@ package final class TLSHandler: ChannelDuplexHandler {
                 let available = self.pending[index].buffer.readableBytes
                 // Whole records go without a copy; so does the last write, whatever its size.
                 let isDirect = staged.readableBytes == 0 && (available >= Self.recordBytes || self.pending.count == 1)
-                let length = min(available, room, isDirect && available > Self.recordBytes ? available / Self.recordBytes * Self.recordBytes : available)
+                let length = min(
+                    available,
+                    room,
+                    isDirect && available > Self.recordBytes
+                        ? available / Self.recordBytes * Self.recordBytes : available
+                )
                 if let slice = self.pending[index].buffer.readSlice(length: length) {
                     count += length
                     if isDirect {

@@ -209,7 +209,9 @@ struct Catalogue {
     }
 
     func setTags(_ tags: [Tag], of resource: String) throws(SQLiteError) {
-        let insert = try self.connection.prepare("INSERT OR REPLACE INTO tags (resource, key, value) VALUES (?1, ?2, ?3)")
+        let insert = try self.connection.prepare(
+            "INSERT OR REPLACE INTO tags (resource, key, value) VALUES (?1, ?2, ?3)"
+        )
         for tag in tags {
             insert.bind(1, text: resource)
             insert.bind(2, text: tag.key)

@@ -67,7 +67,8 @@ extension LocalEngine {
         try caller.requireEverything("DeleteDatabase", onDatabase: name)
         return try await self.writer.perform(cost: 0) { (writer) throws(SQLiteError) in
             guard try writer.catalogue.database(name) != nil else { return .failure(Catalogue.databaseNotFound(name)) }
-            guard try writer.catalogue.tables(inDatabase: name, after: TableName(database: "", table: "")).isEmpty else {
+            guard try writer.catalogue.tables(inDatabase: name, after: TableName(database: "", table: "")).isEmpty
+            else {
                 return .failure(
                     ServiceError(.validation, "The database \(name) has tables; only an empty one can be deleted.")
                 )

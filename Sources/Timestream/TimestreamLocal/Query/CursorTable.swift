@@ -1,5 +1,4 @@
 import Common
-import Synchronization
 
 /// The queries whose next page is still to be fetched; bounded in number and in the time they may wait.
 ///
@@ -36,7 +35,7 @@ final class CursorTable: Sendable {
         }
     }
 
-    private let entries = Mutex<[String: Entry]>([:])
+    private let entries = Locked<[String: Entry]>([:])
     private let metrics: LocalMetrics
 
     static let maximumOpen = 64
@@ -124,7 +123,9 @@ final class CursorTable: Sendable {
             let ofKey = entries.values.count { $0.isOpen && $0.owner.keyID == owner.keyID }
             let open = entries.values.count { $0.isOpen }
             if ofKey >= Self.maximumOpenOfKey {
-                guard Self.evict(&entries, now, &gone, where: { $0.owner.keyID == owner.keyID }) else { return .refused }
+                guard Self.evict(&entries, now, &gone, where: { $0.owner.keyID == owner.keyID }) else {
+                    return .refused
+                }
             } else if open >= Self.maximumOpen {
                 guard Self.evict(&entries, now, &gone, where: { _ in true }) else { return .refused }
             }

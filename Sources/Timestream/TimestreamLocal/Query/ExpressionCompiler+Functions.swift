@@ -104,7 +104,8 @@ extension ExpressionCompiler {
         }
     }
 
-    private mutating func coalesce(_ call: SQLCall, _ position: SQLPosition) throws(ServiceError) -> CompiledExpression {
+    private mutating func coalesce(_ call: SQLCall, _ position: SQLPosition) throws(ServiceError) -> CompiledExpression
+    {
         let arguments = try self.unified(try self.compileArguments(call, 2...64, position), "COALESCE", position)
         let sql = "coalesce(\(arguments.map(\.sql).joined(separator: ", ")))"
         return Self.combine(arguments, sql, arguments[0].type)
@@ -120,7 +121,8 @@ extension ExpressionCompiler {
     }
 
     /// `if(condition, value, otherwise)`
-    private mutating func condition(_ call: SQLCall, _ position: SQLPosition) throws(ServiceError) -> CompiledExpression {
+    private mutating func condition(_ call: SQLCall, _ position: SQLPosition) throws(ServiceError) -> CompiledExpression
+    {
         guard (2...3).contains(call.arguments.count) else {
             throw .sql(position, "Invalid number of arguments for 'if' function")
         }
@@ -134,7 +136,8 @@ extension ExpressionCompiler {
 
     // MARK: Aggregates
 
-    private mutating func aggregate(_ call: SQLCall, _ position: SQLPosition) throws(ServiceError) -> CompiledExpression {
+    private mutating func aggregate(_ call: SQLCall, _ position: SQLPosition) throws(ServiceError) -> CompiledExpression
+    {
         guard self.allowsAggregates else {
             throw .sql(position, "the aggregate function '\(call.name)' cannot stand here")
         }

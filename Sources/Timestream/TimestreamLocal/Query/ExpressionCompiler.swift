@@ -65,7 +65,11 @@ struct ExpressionCompiler {
             return try self.inList(operand, values, isNegated: isNegated, position)
         case .between(let operand, let low, let high, let isNegated):
             let value = try self.compile(operand)
-            let operands = try self.unified([value, try self.compile(low), try self.compile(high)], "BETWEEN", position)
+            let operands = try self.unified(
+                [value, try self.compile(low), try self.compile(high)],
+                "BETWEEN",
+                position
+            )
             let not = isNegated ? "NOT " : ""
             let sql = "(\(operands[0].sql) \(not)BETWEEN \(operands[1].sql) AND \(operands[2].sql))"
             return Self.combine(operands, sql, .boolean)

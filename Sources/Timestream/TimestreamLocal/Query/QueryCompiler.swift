@@ -232,7 +232,11 @@ struct QueryCompiler {
                         "Column '\(String(decoding: name, as: UTF8.self))' is ambiguous"
                     )
                 }
-                if let item = named.first { value = item.value } else { value = try expressions.compile(key.expression) }
+                if let item = named.first {
+                    value = item.value
+                } else {
+                    value = try expressions.compile(key.expression)
+                }
             default: value = try expressions.compile(key.expression)
             }
             guard !select.isDistinct || items.contains(where: { $0.value.sql == value.sql }) else {
@@ -276,7 +280,9 @@ struct QueryCompiler {
                             "UNION ALL of a column of type \(left.rawValue) with one of type \(right.rawValue)"
                         )
                     }
-                    if left != right, right != .unknown { first.columns[index].type = left == .unknown ? right : .bigint }
+                    if left != right, right != .unknown {
+                        first.columns[index].type = left == .unknown ? right : .bigint
+                    }
                 }
                 parts[0] = first
             }

@@ -158,7 +158,9 @@ final class MeasureRows: RowSource {
             if try presence.step() {
                 var isFirst = true
                 for (index, name) in self.dimensions.enumerated() where presence.integer(Int32(index)) == 1 {
-                    json.raw(isFirst ? #"{"RowValue":{"Data":[{"ScalarValue":"# : #",{"RowValue":{"Data":[{"ScalarValue":"#)
+                    json.raw(
+                        isFirst ? #"{"RowValue":{"Data":[{"ScalarValue":"# : #",{"RowValue":{"Data":[{"ScalarValue":"#
+                    )
                     isFirst = false
                     json.string(name)
                     json.raw(#"},{"ScalarValue":"varchar"}]}}"#)

@@ -36,7 +36,9 @@ struct SQLLike {
         self.parts = parts
     }
 
-    private static let badEscape = SQLRunError("Escape character must be followed by '%', '_' or the escape character itself")
+    private static let badEscape = SQLRunError(
+        "Escape character must be followed by '%', '_' or the escape character itself"
+    )
 
     /// Needs time in proportion to the lengths of value and pattern at worst multiplied: only the last `%` is tried again.
     func matches(_ value: [UInt8]) -> Bool {

@@ -102,7 +102,9 @@ struct SQLParser {
         if self.at("SELECT") { return .select(try self.query()) }
         if self.accept("SHOW") { return try self.show() }
         if self.accept("DESCRIBE") { return .describe(try self.tableName()) }
-        if case .word(let word) = self.current.kind, ["WITH", "UNLOAD", "VALUES", "EXPLAIN"].contains(word.uppercased()) {
+        if case .word(let word) = self.current.kind,
+            ["WITH", "UNLOAD", "VALUES", "EXPLAIN"].contains(word.uppercased())
+        {
             throw .unsupported(self.current.position, word.uppercased())
         }
         if case .symbol(.leftParenthesis) = self.current.kind {
@@ -148,7 +150,10 @@ struct SQLParser {
         }
         let first = try self.name()
         guard self.accept(.dot) else {
-            throw .sql(first.position, "the table '\(first.text)' must be named with its database: \"database\".\"table\"")
+            throw .sql(
+                first.position,
+                "the table '\(first.text)' must be named with its database: \"database\".\"table\""
+            )
         }
         let table = try self.name()
         if case .symbol(.dot) = self.current.kind {
@@ -242,7 +247,8 @@ struct SQLParser {
         case .quoted: throw .unsupported(self.current.position, "a table alias")
         case .word(let word) where word.uppercased() == "AS": throw .unsupported(self.current.position, "a table alias")
         case .word(let word)
-        where !Self.reserved.contains(word.uppercased()) && !["LIMIT", "WINDOW", "OFFSET", "FETCH"].contains(word.uppercased()):
+        where !Self.reserved.contains(word.uppercased())
+            && !["LIMIT", "WINDOW", "OFFSET", "FETCH"].contains(word.uppercased()):
             throw .unsupported(self.current.position, "a table alias")
         default: return
         }

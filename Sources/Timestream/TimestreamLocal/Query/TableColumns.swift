@@ -65,7 +65,9 @@ struct TableColumns: Sendable {
         }
         self.hasOneType = count == 1
 
-        let multi = try connection.prepare("SELECT name, number, type FROM multi_columns WHERE table_id = ?1 ORDER BY name")
+        let multi = try connection.prepare(
+            "SELECT name, number, type FROM multi_columns WHERE table_id = ?1 ORDER BY name"
+        )
         multi.bind(1, self.id)
         while try multi.step() {
             guard let type = MeasureType(rawValue: multi.integer(2)) else { continue }

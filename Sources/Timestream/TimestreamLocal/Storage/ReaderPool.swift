@@ -1,10 +1,9 @@
 import Common
-import Synchronization
 
 /// The threads that read the file, and connections for them.
 final class ReaderPool: Sendable {
     private let queue: WorkQueue<@Sendable () -> Void>
-    private let idle = Mutex<[SQLiteConnection]>([])
+    private let idle = Locked<[SQLiteConnection]>([])
     private let path: String
     private let metrics: LocalMetrics
     private let ended: [EndSignal]

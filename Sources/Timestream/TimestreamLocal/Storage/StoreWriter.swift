@@ -203,13 +203,17 @@ final class StoreWriter {
             guard state.dimensions[name] == nil else { continue }
             newDimensions += 1
             guard state.columns[name] == nil else {
-                return .failure(Rejection(reason: "'\(String(decoding: name, as: UTF8.self))' is a measure of the table."))
+                return .failure(
+                    Rejection(reason: "'\(String(decoding: name, as: UTF8.self))' is a measure of the table.")
+                )
             }
         }
-        guard newDimensions == 0 || state.dimensions.count + newDimensions <= RecordRules.maximumDimensionsPerTable else {
+        guard newDimensions == 0 || state.dimensions.count + newDimensions <= RecordRules.maximumDimensionsPerTable
+        else {
             return .failure(
                 Rejection(
-                    reason: "The table would have more than \(RecordRules.maximumDimensionsPerTable) dimensions, the most "
+                    reason:
+                        "The table would have more than \(RecordRules.maximumDimensionsPerTable) dimensions, the most "
                         + "that a table can have."
                 )
             )
@@ -281,7 +285,9 @@ final class StoreWriter {
             }
             if let column = state.columns[measure.name] {
                 guard column.type == measure.type else {
-                    return Rejection(reason: "The measure '\(name)' has the type \(column.type.wireName) in this table.")
+                    return Rejection(
+                        reason: "The measure '\(name)' has the type \(column.type.wireName) in this table."
+                    )
                 }
             } else {
                 newColumns += 1

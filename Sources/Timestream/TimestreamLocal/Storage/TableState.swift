@@ -77,7 +77,8 @@ final class TableState {
         return number
     }
 
-    func addMeasure(_ name: [UInt8], _ type: MeasureType, on connection: SQLiteConnection) throws(SQLiteError) -> Int64 {
+    func addMeasure(_ name: [UInt8], _ type: MeasureType, on connection: SQLiteConnection) throws(SQLiteError) -> Int64
+    {
         let insert = try connection.prepare("INSERT INTO measures (table_id, name, type) VALUES (?1, ?2, ?3)")
         insert.bind(1, self.id)
         insert.bind(2, name)

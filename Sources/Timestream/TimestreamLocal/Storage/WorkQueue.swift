@@ -1,3 +1,4 @@
+import Common
 import Glibc
 
 /// Work that waits for the threads of its own; bounded in pieces and in cost.

@@ -1,5 +1,4 @@
 import Common
-import Synchronization
 
 /// The thread that changes the file. Calls that wait together are stored in one transaction, and each is answered after
 /// its commit: that is when the log is on disk.
@@ -119,7 +118,7 @@ final class EndSignal: Sendable {
         var hasEnded = false
         var waiters: [CheckedContinuation<Void, Never>] = []
     }
-    private let state = Mutex(State())
+    private let state = Locked(State())
 
     func signal() {
         let waiters = self.state.withLock { state in

@@ -59,7 +59,9 @@ struct CallerCheck: Sendable {
     /// - Parameter keys: entries of one key id are one key with all their tables.
     init(keys: [LocalEngineKey]) {
         var known: [String: LocalEngineKey] = [:]
-        for key in keys { known[key.key.accessKeyID, default: LocalEngineKey(key: key.key, tables: [])].tables += key.tables }
+        for key in keys {
+            known[key.key.accessKeyID, default: LocalEngineKey(key: key.key, tables: [])].tables += key.tables
+        }
         self.keys = known
     }
 

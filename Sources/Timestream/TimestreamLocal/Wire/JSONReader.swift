@@ -293,7 +293,10 @@ struct JSONReader {
     }
 
     private func unexpected(_ expected: String) -> ServiceError {
-        ServiceError(.serialization, "The request body is not the JSON expected: no \(expected) at byte \(self.position).")
+        ServiceError(
+            .serialization,
+            "The request body is not the JSON expected: no \(expected) at byte \(self.position)."
+        )
     }
 }
 

@@ -22,7 +22,9 @@ enum RandomText {
         var generator = SystemRandomNumberGenerator()
         var bytes: [UInt8] = []
         for word in [generator.next(), generator.next()] {
-            for shift in stride(from: 0, to: 64, by: 8) { bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift))) }
+            for shift in stride(from: 0, to: 64, by: 8) {
+                bytes.append(UInt8(truncatingIfNeeded: word >> UInt64(shift)))
+            }
         }
         let text = hexadecimal(bytes)
         var parts: [Substring] = []

@@ -100,7 +100,8 @@ enum NumberText {
             guard digit &- UInt8(ascii: "0") < 10 else { return nil }
             let place = Int64(digit - UInt8(ascii: "0"))
             let (product, tooBig) = value.multipliedReportingOverflow(by: 10)
-            let (sum, overflow) = isNegative
+            let (sum, overflow) =
+                isNegative
                 ? product.subtractingReportingOverflow(place) : product.addingReportingOverflow(place)
             guard !tooBig, !overflow else { return nil }
             value = sum

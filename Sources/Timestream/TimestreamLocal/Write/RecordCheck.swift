@@ -170,7 +170,8 @@ struct RecordCheck {
         }
         if isSorted { return }
         self.pairs.sort { bytes[$0.name].lexicographicallyPrecedes(bytes[$1.name]) }
-        for index in self.pairs.indices.dropFirst() where bytes[self.pairs[index].name] == bytes[self.pairs[index - 1].name] {
+        for index in self.pairs.indices.dropFirst()
+        where bytes[self.pairs[index].name] == bytes[self.pairs[index - 1].name] {
             throw ServiceError(.validation, reason(self.text(self.pairs[index].name)))
         }
     }

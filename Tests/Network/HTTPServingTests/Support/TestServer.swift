@@ -2,7 +2,6 @@ import Common
 import HTTPTypes
 import Logging
 import NIOPosix
-import Synchronization
 import TLSTransport
 
 @testable import HTTPServing
@@ -18,7 +17,7 @@ struct TestResponder: HTTPResponder {
 
 /// Values of a test that several threads note.
 final class Notes<Value: Sendable>: Sendable {
-    private let values = Mutex<[Value]>([])
+    private let values = Locked<[Value]>([])
     func add(_ value: Value) { self.values.withLock { $0.append(value) } }
     var all: [Value] { self.values.withLock { $0 } }
 }

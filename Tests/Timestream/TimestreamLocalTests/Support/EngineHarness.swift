@@ -3,7 +3,6 @@ import Foundation
 import HTTPTypes
 import Logging
 import RequestSigning
-import Synchronization
 import TimestreamModel
 
 @testable import TimestreamLocal
@@ -66,9 +65,17 @@ final class EngineHarness: Sendable {
     func call(_ operation: String, bytes: [UInt8], headers: [(String, String)] = []) async -> Answer {
         var fields = HTTPFields()
         fields[.contentType] = "application/x-amz-json-1.0"
-        fields[.init("X-Amz-Target")!] = "Timestream_20181101.\(operation)"
-        for (name, value) in headers { fields[.init(name)!] = value }
-        let head = HTTPRequest(method: .post, scheme: "http", authority: "127.0.0.1:9203", path: "/", headerFields: fields)
+        for (name, value) in [("X-Amz-Target", "Timestream_20181101.\(operation)")] + headers {
+            guard let name = HTTPField.Name(name) else { preconditionFailure("\(name) is no header name") }
+            fields[name] = value
+        }
+        let head = HTTPRequest(
+            method: .post,
+            scheme: "http",
+            authority: "127.0.0.1:9203",
+            path: "/",
+            headerFields: fields
+        )
         return await self.send(
             IncomingRequest(
                 head: head,
@@ -88,7 +95,8 @@ final class EngineHarness: Sendable {
 
     // MARK: Records and rows
 
-    func write(_ records: [[String: Any]], common: [String: Any]? = nil, to table: TableName = .sample) async -> Answer {
+    func write(_ records: [[String: Any]], common: [String: Any]? = nil, to table: TableName = .sample) async -> Answer
+    {
         var body: [String: Any] = ["DatabaseName": table.database, "TableName": table.table, "Records": records]
         if let common { body["CommonAttributes"] = common }
         return await self.call("WriteRecords", body)
@@ -176,14 +184,16 @@ struct WholeBody: IncomingBody {
     var declaredLength: Int? { self.bytes.count }
 
     func collect(limitBytes: Int) async throws(IncomingBodyError) -> [UInt8] {
-        guard self.bytes.count <= limitBytes else { throw .tooLarge(limitBytes: limitBytes, declared: self.bytes.count) }
+        guard self.bytes.count <= limitBytes else {
+            throw .tooLarge(limitBytes: limitBytes, declared: self.bytes.count)
+        }
         return self.bytes
     }
 }
 
 /// What the engine has logged.
 final class LogLines: Sendable {
-    private let lines = Mutex<[Logger.Metadata]>([])
+    private let lines = Locked<[Logger.Metadata]>([])
     func append(_ line: Logger.Metadata) { self.lines.withLock { $0.append(line) } }
     var all: [Logger.Metadata] { self.lines.withLock { $0 } }
 }

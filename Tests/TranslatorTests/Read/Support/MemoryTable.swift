@@ -1,6 +1,6 @@
 import Common
 import Foundation
-import Synchronization
+import TestSupport
 import TimestreamModel
 
 /// A table in memory that takes `WriteRecords` bodies and understands the statements of a reader.
@@ -39,12 +39,12 @@ final class MemoryTable: TimestreamStore {
     }
 
     private let behaviour: Behaviour
-    private let state: Mutex<State>
+    private let state: Locked<State>
     private let cancellations = AsyncStream<String>.makeStream()
 
     init(_ rows: [Row] = [], behaviour: Behaviour = Behaviour()) {
         self.behaviour = behaviour
-        self.state = Mutex(State(rows: rows))
+        self.state = Locked(State(rows: rows))
     }
 
     /// Statements in the order of their first call.
@@ -285,21 +285,4 @@ func timestampText(_ milliseconds: Int64) -> String {
     return "\(padded(parts.year, 4))-\(padded(parts.month, 2))-\(padded(parts.day, 2)) "
         + "\(padded(parts.hour, 2)):\(padded(parts.minute, 2)):\(padded(parts.second, 2))."
         + padded(Int(milliseconds - seconds * 1_000), 3) + "000000"
-}
-
-/// The same numbers in every run.
-struct SeededGenerator: RandomNumberGenerator {
-    private var state: UInt64
-
-    init(seed: UInt64) {
-        self.state = seed
-    }
-
-    mutating func next() -> UInt64 {
-        self.state &+= 0x9E37_79B9_7F4A_7C15
-        var value = self.state
-        value = (value ^ (value >> 30)) &* 0xBF58_476D_1CE4_E5B9
-        value = (value ^ (value >> 27)) &* 0x94D0_49BB_1331_11EB
-        return value ^ (value >> 31)
-    }
 }
