@@ -7,6 +7,10 @@ package final class RawClient: @unchecked Sendable {
 
     package struct Failure: Error, CustomStringConvertible {
         package var description: String
+
+        package init(description: String) {
+            self.description = description
+        }
     }
 
     /// - Parameter address: `127.0.0.1:port`.

@@ -81,7 +81,8 @@ struct ConnectionService: Sendable {
         ])
     }
 
-    private func addHTTP2(to channel: any Channel, peer: Peer) throws {
+    /// Adds the handlers of an HTTP/2 connection, behind whatever makes its bytes.
+    func addHTTP2(to channel: any Channel, peer: Peer) throws {
         let frames = HTTP2FrameObserver()
         try channel.pipeline.syncOperations.addHandlers([
             NIOHTTP2Handler(

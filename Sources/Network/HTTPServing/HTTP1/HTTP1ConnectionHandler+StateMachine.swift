@@ -33,6 +33,9 @@ extension HTTP1ConnectionHandler {
         var isWaiting: Bool {
             if case .waiting = self.state { true } else { false }
         }
+        var isClosed: Bool {
+            if case .closed = self.state { true } else { false }
+        }
         var isLingering: Bool {
             if case .lingering = self.state { true } else { false }
         }

@@ -84,6 +84,7 @@ final class HTTP1ConnectionHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let part = self.unwrapInboundIn(data)
         if self.machine.isLingering { return self.discard(part, context) }
+        guard !self.machine.isClosed else { return }
         if case .head = part { self.waitingHeads += 1 }
         self.parts.append(part)
         self.process(context)
@@ -285,22 +286,30 @@ final class HTTP1ConnectionHandler: ChannelInboundHandler {
     private func pump(_ context: ChannelHandlerContext) {
         guard !self.isPumping, self.answer != nil else { return }
         self.isPumping = true
-        defer { self.isPumping = false }
         while let slice = self.nextSlice(context) {
             let buffer = context.channel.allocator.buffer(bytes: slice)
             context.write(self.wrapOutboundOut(.body(.byteBuffer(buffer))), promise: nil)
         }
-        guard self.answer?.isEmpty == true else {
-            if self.answer != nil { self.timer.set(self.service.timeouts.body) }
-            return
-        }
+        self.isPumping = false
+        // A flush may have closed the connection, and taken the answer with it.
+        guard let answer = self.answer else { return }
+        guard answer.isEmpty else { return self.timer.set(self.service.timeouts.body) }
         self.answer = nil
-        let action = self.machine.answerWritten()
-        let promise = action == .flush ? context.eventLoop.makePromise(of: Void.self) : nil
-        promise?.futureResult.assumeIsolated().whenComplete { _ in self.lastAnswerFlushed() }
-        if action == .flush { self.timer.set(self.service.timeouts.body) }
-        context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: promise)
-        if action == .next { self.nextRequest(context) }
+        switch self.machine.answerWritten() {
+        case .next:
+            // Before the flush, which may make the channel writable and thereby take the next request.
+            self.exchange = nil
+            self.timer.set(self.service.timeouts.idle)
+            context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
+            self.process(context)
+            self.readIfWanted(context)
+        case .flush:
+            self.timer.set(self.service.timeouts.body)
+            let promise = context.eventLoop.makePromise(of: Void.self)
+            promise.futureResult.assumeIsolated().whenComplete { _ in self.lastAnswerFlushed() }
+            context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: promise)
+        case .ignore: ()
+        }
     }
 
     private func nextSlice(_ context: ChannelHandlerContext) -> ArraySlice<UInt8>? {
@@ -311,13 +320,6 @@ final class HTTP1ConnectionHandler: ChannelInboundHandler {
             guard context.channel.isWritable else { return nil }
         }
         return self.answer?.next()
-    }
-
-    private func nextRequest(_ context: ChannelHandlerContext) {
-        self.exchange = nil
-        self.timer.set(self.service.timeouts.idle)
-        self.process(context)
-        self.readIfWanted(context)
     }
 
     private func lastAnswerFlushed() {
@@ -357,6 +359,7 @@ final class HTTP1ConnectionHandler: ChannelInboundHandler {
     }
 
     private func abort(_ context: ChannelHandlerContext, _ fault: PeerFault) {
+        self.machine.close()
         self.service.metrics.count(fault)
         context.close(promise: nil)
     }

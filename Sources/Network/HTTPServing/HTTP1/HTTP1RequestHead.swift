@@ -27,8 +27,6 @@ struct HTTP1Refusal: Error, Equatable {
     init(decoding error: HTTPParserError) {
         switch error {
         case .headerOverflow: self = .headersTooLarge
-        case .invalidVersion:
-            self.init(status: .httpVersionNotSupported, message: "HTTP/1.0 or HTTP/1.1 is needed", fault: .malformed)
         default: self = .malformed("the request is not well-formed HTTP/1.1")
         }
     }

@@ -24,7 +24,10 @@ final class VerificationPolicy: Sendable {
         guard isGood else {
             // A tenant's own CA need not publish a list to us; the listener's must, or revocation could be dodged.
             guard unsafe X509_STORE_CTX_get_error(store) == X509_V_ERR_UNABLE_TO_GET_CRL else { return false }
-            return unsafe !self.endsInListenerAuthority(store)
+            guard unsafe !self.endsInListenerAuthority(store) else { return false }
+            // Else the fault stays the connection's verdict although it was forgiven.
+            unsafe X509_STORE_CTX_set_error(store, X509_V_OK)
+            return true
         }
         guard unsafe X509_STORE_CTX_get_error_depth(store) == 0 else { return true }
         guard let leaf = unsafe X509_STORE_CTX_get_current_cert(store) else { return false }

@@ -22,12 +22,21 @@ final class Notes<Value: Sendable>: Sendable {
     var all: [Value] { self.values.withLock { $0 } }
 }
 
+/// Lets nobody pass until it is opened.
+final class Gate: Sendable {
+    private let (stream, opener) = AsyncStream.makeStream(of: Void.self)
+    func open() { self.opener.finish() }
+    func wait() async { for await _ in self.stream {} }
+}
+
 /// A listener on a free port of the loopback address, and its metrics.
 struct TestServer: Sendable {
     let listener: HTTPListener
     let metrics: MetricRegistry
 
     var address: String { self.listener.localAddress }
+
+    static var silentLogger: Logger { Logger(label: "test") { _ in SwiftLogNoOpLogHandler() } }
 
     /// Runs the body against a listener, and drains it at the end.
     static func with(
@@ -38,8 +47,6 @@ struct TestServer: Sendable {
         handler: @escaping @Sendable (IncomingRequest) async -> OutgoingResponse = echo,
         _ body: (TestServer) async throws -> Void
     ) async throws {
-        var logger = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-        logger.logLevel = .critical
         let metrics = MetricRegistry()
         let listener = try await HTTPListener.start(
             configuration: HTTPListenerConfiguration(
@@ -54,7 +61,7 @@ struct TestServer: Sendable {
             responder: TestResponder(handler: handler),
             group: MultiThreadedEventLoopGroup.singleton,
             metrics: metrics,
-            logger: logger
+            logger: Self.silentLogger
         )
         do {
             try await body(TestServer(listener: listener, metrics: metrics))
