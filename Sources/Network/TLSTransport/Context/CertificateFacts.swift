@@ -51,8 +51,9 @@ enum CertificateFacts {
         if let extensionData = unsafe extensionData {
             let names = OpaquePointer(extensionData)
             defer { unsafe GENERAL_NAMES_free(names) }
-            for unsafe member in unsafe self.members(names) {
-                let name = unsafe UnsafePointer<GENERAL_NAME>(member).pointee
+            let members = unsafe self.members(names)
+            for index in unsafe members.indices {
+                let name = unsafe UnsafePointer<GENERAL_NAME>(members[index]).pointee
                 switch unsafe name.type {
                 case GEN_DNS: dnsNames.append(unsafe try self.ascii(name.d.dNSName))
                 case GEN_URI: uris.append(unsafe try self.ascii(name.d.uniformResourceIdentifier))

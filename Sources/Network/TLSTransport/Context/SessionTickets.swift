@@ -24,7 +24,9 @@ struct TicketNote: Equatable {
     var encoded: [UInt8] {
         var bytes: [UInt8] = [Self.version]
         for number in [self.verifiedAtSeconds, self.notAfterSeconds] {
-            for shift in stride(from: 56, through: 0, by: -8) { bytes.append(UInt8(truncatingIfNeeded: number >> shift)) }
+            for shift in stride(from: 56, through: 0, by: -8) {
+                bytes.append(UInt8(truncatingIfNeeded: number >> shift))
+            }
         }
         for digest in self.chainDigests { bytes += digest }
         return bytes
@@ -68,9 +70,10 @@ struct TicketNote: Equatable {
         guard let session = unsafe SSL_get_session(ssl) else { return 1 }
         var digests: [[UInt8]] = []
         var notAfter = Int64.max
-        for unsafe certificate in unsafe CertificateFacts.members(chain) {
-            digests.append(unsafe CertificateFacts.digest(certificate))
-            notAfter = min(notAfter, unsafe CertificateFacts.notAfterSeconds(certificate))
+        let certificates = unsafe CertificateFacts.members(chain)
+        for index in unsafe certificates.indices {
+            digests.append(unsafe CertificateFacts.digest(certificates[index]))
+            notAfter = min(notAfter, unsafe CertificateFacts.notAfterSeconds(certificates[index]))
         }
         let note = TicketNote(verifiedAtSeconds: Int64(time(nil)), notAfterSeconds: notAfter, chainDigests: digests)
         let bytes = note.encoded
@@ -82,7 +85,8 @@ struct TicketNote: Equatable {
         @convention(c) (
             OpaquePointer?, OpaquePointer?, UnsafePointer<UInt8>?, Int, Int32, UnsafeMutableRawPointer?
         ) -> Int32 = { _, session, _, _, status, _ in
-            guard status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW, let session = unsafe session else {
+            guard status == SSL_TICKET_SUCCESS || status == SSL_TICKET_SUCCESS_RENEW, let session = unsafe session
+            else {
                 return SSL_TICKET_RETURN_IGNORE_RENEW
             }
             let use = status == SSL_TICKET_SUCCESS ? SSL_TICKET_RETURN_USE : SSL_TICKET_RETURN_USE_RENEW
