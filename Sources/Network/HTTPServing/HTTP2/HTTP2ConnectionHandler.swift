@@ -24,7 +24,9 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
     private var context: ChannelHandlerContext?
     private var streams: [HTTP2StreamID: HTTP2Stream] = [:]
     private var lastStreamID = HTTP2StreamID.rootStream
-    private var connectionWindow = 65_535
+    private var connectionWindow = HTTP2Limits.defaultWindow
+    /// What a new stream may send: the protocol's default until the peer has acknowledged our settings.
+    private var firstStreamWindow = HTTP2Limits.defaultWindow
     private var cancellations = CancellationBudget(limit: HTTP2Limits.cancelledStreams)
     private var isFlushNeeded = false
     private var isReading = false
@@ -77,9 +79,22 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
         switch frame.payload {
         case .headers(let headers): self.headersReceived(headers, on: frame.streamID, context)
         case .data(let data): self.dataReceived(data, on: frame.streamID, context)
+        case .settings(.ack): self.settingsAcknowledged(context)
         case .ping(Self.drainPing, ack: true):
             if self.machine.drainPingAcknowledged() == .sendLastStream { self.sendGoAway(self.lastStreamID, context) }
         default: ()
+        }
+    }
+
+    /// The windows of open streams change with the setting, below zero even (RFC 9113, section 6.9.2); a stream whose
+    /// window was opened by the old count would stand still.
+    private func settingsAcknowledged(_ context: ChannelHandlerContext) {
+        let difference = HTTP2Limits.streamWindow - self.firstStreamWindow
+        guard difference != 0 else { return }
+        self.firstStreamWindow = HTTP2Limits.streamWindow
+        for stream in self.streams.values {
+            stream.inboundWindow += difference
+            self.openWindow(of: stream, context)
         }
     }
 
@@ -163,6 +178,7 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
             expectsContinue: parsed?.expectsContinue ?? false,
             isRequestComplete: headers.endStream
         )
+        stream.inboundWindow = self.firstStreamWindow
         self.streams[id] = stream
         self.timer.clear()
         if headers.endStream { stream.inbox.end() }

@@ -4,6 +4,8 @@ import NIOHTTP2
 /// The bounds of an HTTP/2 connection.
 enum HTTP2Limits {
     static let concurrentStreams = 128
+    /// Every window's size until it is changed (RFC 9113, section 6.9.2).
+    static let defaultWindow = 65_535
     /// What a stream may send before anybody has decided about it. Clients assume 65,535 until they have seen our settings.
     static let streamWindow = 32 * 1024
     /// What a stream may have under way once its body is wanted: enough for most bodies in one go.
