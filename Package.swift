@@ -102,7 +102,7 @@ let package = Package(
         ),
         source("TenantConfiguration", in: "Gateway", ["Common", "CYAML", "COpenSSL"]),
         source("Translator", in: "", ["RegularExpressions", "TimestreamModel", "Common", "CSnappy"]),
-        source("RegularExpressions", in: "", []),
+        source("RegularExpressions", in: "", ["Common"]),
         source(
             "TimestreamService",
             in: "Timestream",

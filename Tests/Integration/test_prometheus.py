@@ -17,6 +17,7 @@ payments:
   auth: {client_certificate: {san_uri: ["spiffe://test/payments"]}}
 """
 
+# No -0: Prometheus' own protobuf writer leaves it out as if it were 0.
 # What the target exposes: odd label values, a counter, a histogram, NaN and infinities, a series that disappears.
 PAGE = r"""
 # TYPE oddities gauge
@@ -29,7 +30,6 @@ extremes{of="inf"} +Inf
 extremes{of="minusinf"} -Inf
 extremes{of="tiny"} 5e-324
 extremes{of="huge"} 1.7976931348623157e+308
-extremes{of="zero"} -0
 # TYPE work_total counter
 work_total{worker="a"} %(count)d
 work_total{worker="b"} %(double)d
@@ -43,7 +43,8 @@ QUERIES = [
     'oddities{value=~".*fox.*|emoji.*|.*\\n.*"}',
     'oddities{value=~"it\'s; DROP.*"}',
     'oddities{value=""}',
-    'oddities{value!~".+"}',
+    # Prometheus 2 has the dot not match a line feed, where we follow Prometheus 3; with (?s) both agree.
+    'oddities{value!~"(?s).+"}',
     "extremes",
     "extremes == extremes",
     "rate(work_total[10s])",

@@ -1,4 +1,4 @@
-import Synchronization
+import Common
 
 /// A deterministic automaton made while it runs, from the places the threads of a program come to.
 ///
@@ -136,12 +136,12 @@ struct Automaton {
 
 /// An automaton that may be run from any thread, one value at a time.
 final class SharedAutomaton: Sendable {
-    private let automaton: Mutex<Automaton>
+    private let automaton: Locked<Automaton>
     /// Checked first: most values of a label fail here, without the lock.
     private let prefix: [UInt8]
 
     init(_ program: Program, prefix: [UInt8]) {
-        self.automaton = Mutex(Automaton(program))
+        self.automaton = Locked(Automaton(program))
         self.prefix = prefix
     }
 
