@@ -1,4 +1,4 @@
-/// JSON strings and flat objects, for text that is known to be UTF-8.
+/// JSON strings, for text that is known to be UTF-8.
 package enum JSONText {
     /// Appends a JSON string: quotes, backslashes and control characters escaped, all else as it is.
     package static func append(_ text: [UInt8], to output: inout [UInt8]) {
@@ -22,20 +22,6 @@ package enum JSONText {
 
     package static func append(_ text: String, to output: inout [UInt8]) {
         self.append(Array(text.utf8), to: &output)
-    }
-
-    /// An object whose values are all strings, in the order given.
-    package static func object(_ members: [(name: String, value: String)]) -> [UInt8] {
-        var output: [UInt8] = []
-        for (name, value) in members {
-            output.append(output.isEmpty ? UInt8(ascii: "{") : UInt8(ascii: ","))
-            self.append(name, to: &output)
-            output.append(UInt8(ascii: ":"))
-            self.append(value, to: &output)
-        }
-        if output.isEmpty { output.append(UInt8(ascii: "{")) }
-        output.append(UInt8(ascii: "}"))
-        return output
     }
 
     private static func digit(_ value: UInt8) -> UInt8 {

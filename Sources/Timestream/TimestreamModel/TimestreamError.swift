@@ -19,8 +19,6 @@ package struct TimestreamError: Error, Sendable, CustomStringConvertible, Custom
         case timedOut = "timed_out"
         /// No connection, or it broke.
         case network
-        /// The endpoint's certificate is not one we trust.
-        case untrustedEndpoint = "untrusted_endpoint"
         /// An answer that is not of this protocol.
         case malformedResponse = "malformed_response"
         case cancelled
@@ -52,8 +50,7 @@ package struct TimestreamError: Error, Sendable, CustomStringConvertible, Custom
     /// Whether the operator has to mend something: credentials, permission, table, quota, endpoint.
     package var isOperatorFault: Bool {
         switch self.code {
-        case .accessDenied, .resourceNotFound, .serviceQuotaExceeded, .unknownOperation, .signature, .untrustedEndpoint:
-            true
+        case .accessDenied, .resourceNotFound, .serviceQuotaExceeded, .unknownOperation, .signature: true
         default: false
         }
     }
