@@ -6,51 +6,9 @@ import Testing
 
 @Suite("The shipped tenants.yaml, whole and damaged")
 struct ShippedFileTests {
-    /// A copy of the shipped file in a folder that has what scripts/run makes: `certs/dev`.
-    struct Copy {
-        let bytes: [UInt8]
-        private let folder: CaseFolder
-
-        init() throws {
-            let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-                .deletingLastPathComponent().deletingLastPathComponent()
-            self.bytes = [UInt8](try Data(contentsOf: root.appending(path: "tenants.yaml")))
-            self.folder = try CaseFolder()
-            let certificates = self.folder.url.appending(path: "certs/dev")
-            try FileManager.default.createDirectory(at: certificates, withIntermediateDirectories: true)
-            for name in ["server.pem", "server.key", "ca.pem"] {
-                try FileManager.default.copyItem(atPath: self.folder.path(name), toPath: certificates.path + "/\(name)")
-            }
-            try FileManager.default.copyItem(
-                atPath: self.folder.path("user.hash"),
-                toPath: certificates.path + "/search.hash"
-            )
-        }
-
-        func load(_ bytes: some Sequence<UInt8>) throws(ConfigurationProblems) -> GatewayConfiguration {
-            let path = self.folder.path("tenants.yaml")
-            try? Data(bytes).write(to: URL(filePath: path))
-            return try TenantsFile.load(path: path, environment: [:])
-        }
-
-        /// Loads bytes that may be anything: what comes out is a snapshot, or problems that all say something.
-        func survives(_ bytes: some Sequence<UInt8>) -> Bool {
-            do {
-                return !ConfigurationSummary.text(of: try self.load(bytes)).isEmpty
-            } catch {
-                return !error.problems.isEmpty
-                    && error.problems.allSatisfy { !$0.message.isEmpty && ($0.line ?? 1) > 0 }
-            }
-        }
-
-        func remove() {
-            try? FileManager.default.removeItem(at: self.folder.url)
-        }
-    }
-
     @Test("it loads, with three tenants and one warning about the open one")
     func loads() throws {
-        let copy = try Copy()
+        let copy = try ShippedCopy()
         defer { copy.remove() }
         let configuration = try copy.load(copy.bytes)
         #expect(configuration.tenants.map(\.id) == ["payments", "search", "demo"])
@@ -61,6 +19,11 @@ struct ShippedFileTests {
         #expect(demo.database == "PrometheusDatabase")
         #expect(demo.table == "PrometheusMetricsTable")
         #expect(demo.authentication.isOpen)
+        guard case .keyPair("demo", _, nil) = demo.credentials, case .generated = configuration.tenants[0].credentials
+        else {
+            Issue.record("not the keys that the comments promise")
+            return
+        }
         #expect(
             configuration.tenants.first?.authentication.clientCertificate?.uris == [
                 "spiffe://example/prometheus/payments"
@@ -72,7 +35,7 @@ struct ShippedFileTests {
 
     @Test("cut off at any byte, it ends in problems or a snapshot")
     func truncated() throws {
-        let copy = try Copy()
+        let copy = try ShippedCopy()
         defer { copy.remove() }
         for count in copy.bytes.indices where !copy.survives(copy.bytes[..<count]) {
             Issue.record("cut at byte \(count)")
@@ -81,7 +44,7 @@ struct ShippedFileTests {
 
     @Test("with bytes changed, doubled and removed at random, it ends in problems or a snapshot")
     func mutated() throws {
-        let copy = try Copy()
+        let copy = try ShippedCopy()
         defer { copy.remove() }
         var generator = SeededGenerator(seed: 20_240_601)
         let meaningful = Array("{}[]:,&*!|>'\"%@`#-?~$<\t\n\r \0\u{7F}é\u{FEFF}".utf8) + [0xFF, 0xC3]
