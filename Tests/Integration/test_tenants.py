@@ -168,7 +168,7 @@ def test_a_foreign_certificate_ends_the_handshake_with_an_alert_the_client_sees(
         result = subprocess.run(
             [
                 "openssl", "s_client", "-connect", f"127.0.0.1:{gateway.port}", "-CAfile", pki.ca, "-cert", certificate,
-                "-key", key, version,
+                "-key", key, version, "-ign_eof",
             ],
             input="GET /-/healthy HTTP/1.1\r\nHost: localhost\r\n\r\n", capture_output=True, text=True, timeout=20,
             check=False,
