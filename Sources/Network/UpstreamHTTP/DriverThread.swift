@@ -9,41 +9,19 @@ final class DriverThread: Sendable {
     }
     private let state = Locked(State.running([]))
 
-    private final class Start: Sendable {
-        let thread: DriverThread
-        let work: @Sendable () -> Void
-
-        init(_ thread: DriverThread, _ work: @escaping @Sendable () -> Void) {
-            self.thread = thread
-            self.work = work
-        }
-    }
-
     /// Runs the work on a new thread that takes no signals.
     init(_ work: @escaping @Sendable () -> Void) throws(UpstreamError) {
-        let start = unsafe Unmanaged.passRetained(Start(self, work))
-        var handle = pthread_t()
-        let status = unsafe pthread_create(
-            &handle,
-            nil,
-            { context in
-                guard let context = unsafe context else { return nil }
-                let start = unsafe Unmanaged<Start>.fromOpaque(context).takeRetainedValue()
-                // Signals are the main thread's; and a write to a closed connection must not raise SIGPIPE.
-                var signals = sigset_t()
-                unsafe sigfillset(&signals)
-                unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
-                start.work()
-                start.thread.end()
-                return nil
-            },
-            start.toOpaque()
-        )
-        guard status == 0 else {
-            unsafe start.release()
-            throw UpstreamError(.library, message: "the system gives no thread for upstream transfers (\(status))")
+        let isStarted = WorkerThread.start {
+            // Signals are the main thread's; and a write to a closed connection must not raise SIGPIPE.
+            var signals = sigset_t()
+            unsafe sigfillset(&signals)
+            unsafe pthread_sigmask(SIG_BLOCK, &signals, nil)
+            work()
+            self.end()
         }
-        pthread_detach(handle)
+        guard isStarted else {
+            throw UpstreamError(.library, message: "the system gives no thread for upstream transfers")
+        }
     }
 
     private func end() {

@@ -1,3 +1,5 @@
+import Common
+
 /// A moment as SigV4 writes it: `yyyymmddThhmmssZ`, UTC.
 struct SigningTime: Equatable {
     /// The whole text, the value of `x-amz-date`.
@@ -9,13 +11,13 @@ struct SigningTime: Equatable {
 
     init(seconds: Int64) {
         self.seconds = seconds
-        let (days, second) = seconds.quotientAndRemainder(flooringBy: 86400)
-        let (year, month, day) = Self.civil(days: days)
+        let (days, second) = seconds.floored(by: 86400)
+        let date = CivilDate(daysSinceEpoch: days)
         var digits: [UInt8] = []
         digits.reserveCapacity(16)
-        Self.append(year, width: 4, to: &digits)
-        Self.append(month, width: 2, to: &digits)
-        Self.append(day, width: 2, to: &digits)
+        Self.append(date.year, width: 4, to: &digits)
+        Self.append(date.month, width: 2, to: &digits)
+        Self.append(date.day, width: 2, to: &digits)
         digits.append(UInt8(ascii: "T"))
         Self.append(second / 3600, width: 2, to: &digits)
         Self.append(second / 60 % 60, width: 2, to: &digits)
@@ -56,9 +58,9 @@ struct SigningTime: Equatable {
 
     private init?(year: Int64, month: Int64, day: Int64, hour: Int64, minute: Int64, second: Int64) {
         guard (1...12).contains(month), (1...31).contains(day), hour < 24, minute < 60, second < 60 else { return nil }
-        let days = Self.days(year: year, month: month, day: day)
-        guard Self.civil(days: days) == (year, month, day) else { return nil }
-        self.init(seconds: days * 86400 + hour * 3600 + minute * 60 + second)
+        let date = CivilDate(year: year, month: month, day: day)
+        guard date.exists else { return nil }
+        self.init(seconds: date.daysSinceEpoch * 86400 + hour * 3600 + minute * 60 + second)
     }
 
     private static func number(_ digits: ArraySlice<UInt8>) -> Int64? {
@@ -76,30 +78,5 @@ struct SigningTime: Equatable {
             digits.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: number / divisor % 10))
             divisor /= 10
         }
-    }
-
-    // The proleptic Gregorian calendar in years that begin in March, so that the leap day comes last.
-
-    private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
-        let year = month <= 2 ? year - 1 : year
-        let (era, yearOfEra) = year.quotientAndRemainder(flooringBy: 400)
-        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
-    }
-
-    private static func civil(days: Int64) -> (year: Int64, month: Int64, day: Int64) {
-        let (era, dayOfEra) = (days + 719_468).quotientAndRemainder(flooringBy: 146_097)
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shifted = (5 * dayOfYear + 2) / 153
-        let month = shifted < 10 ? shifted + 3 : shifted - 9
-        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shifted + 2) / 5 + 1)
-    }
-}
-
-extension Int64 {
-    fileprivate func quotientAndRemainder(flooringBy divisor: Int64) -> (Int64, Int64) {
-        let (quotient, remainder) = self.quotientAndRemainder(dividingBy: divisor)
-        return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
     }
 }

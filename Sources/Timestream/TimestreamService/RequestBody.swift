@@ -28,23 +28,11 @@ enum RequestBody {
         var json: [UInt8] = [UInt8(ascii: "{")]
         for (index, member) in members.enumerated() {
             if index > 0 { json.append(UInt8(ascii: ",")) }
-            self.appendQuoted(member.name, to: &json)
+            JSONText.append(member.name, to: &json)
             json.append(UInt8(ascii: ":"))
-            self.appendQuoted(member.text, to: &json)
+            JSONText.append(member.text, to: &json)
         }
         json.append(UInt8(ascii: "}"))
         return FrozenBytes(json)
-    }
-
-    private static func appendQuoted(_ text: String, to json: inout [UInt8]) {
-        json.append(UInt8(ascii: "\""))
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): json += [UInt8(ascii: "\\"), byte]
-            case 0..<0x20: json += Array("\\u00\(hexadecimal([byte]))".utf8)
-            default: json.append(byte)
-            }
-        }
-        json.append(UInt8(ascii: "\""))
     }
 }

@@ -73,7 +73,7 @@ struct LabelTable: ~Copyable {
 
     /// The number of the label whose name and value stand at these offsets of the decoded body.
     mutating func intern(_ name: Range<Int>, _ value: Range<Int>, in bytes: RawSpan) -> Int32 {
-        let hash = Self.hash(bytes, value, seed: Self.hash(bytes, name, seed: self.seed))
+        let hash = bytes.hash(value, seed: bytes.hash(name, seed: self.seed))
         var slot = Int(truncatingIfNeeded: hash) & (self.labelSlots.count - 1)
         while true {
             let candidate = self.labelSlots[slot]
@@ -158,7 +158,7 @@ struct LabelTable: ~Copyable {
             self.names.append(Name(start: -1, count: 8))
         }
         if range.count == 8, Self.isMetricName(bytes, range) { return Self.metricName }
-        let hash = Self.hash(bytes, range, seed: self.seed)
+        let hash = bytes.hash(range, seed: self.seed)
         var slot = Int(truncatingIfNeeded: hash) & (self.nameSlots.count - 1)
         while true {
             let candidate = self.nameSlots[slot]
@@ -179,7 +179,7 @@ struct LabelTable: ~Copyable {
         for (number, label) in self.labels.enumerated() {
             let name = Int(label.nameStart)..<Int(label.nameStart + label.nameCount)
             let value = Int(label.valueStart)..<Int(label.valueStart + label.valueCount)
-            let hash = Self.hash(bytes, value, seed: Self.hash(bytes, name, seed: self.seed))
+            let hash = bytes.hash(value, seed: bytes.hash(name, seed: self.seed))
             Self.place(Int32(number), hash, in: &self.labelSlots)
         }
     }
@@ -188,7 +188,7 @@ struct LabelTable: ~Copyable {
         self.nameSlots = Array(repeating: -1, count: self.nameSlots.count * 2)
         for (number, name) in self.names.enumerated().dropFirst() {
             let range = Int(name.start)..<Int(name.start + name.count)
-            Self.place(Int32(number), Self.hash(bytes, range, seed: self.seed), in: &self.nameSlots)
+            Self.place(Int32(number), bytes.hash(range, seed: self.seed), in: &self.nameSlots)
         }
     }
 
@@ -213,33 +213,5 @@ struct LabelTable: ~Copyable {
 
     private static func isUTF8(_ bytes: [UInt8]) -> Bool {
         (try? UTF8Span(validating: bytes.span)) != nil
-    }
-
-    /// A seeded hash: eight bytes at a time, folded by a full-width multiplication.
-    @inline(__always)
-    private static func hash(_ bytes: RawSpan, _ range: Range<Int>, seed: UInt64) -> UInt64 {
-        precondition(range.lowerBound >= 0 && range.upperBound <= bytes.byteCount)
-        var state = seed ^ (UInt64(range.count) &* 0x9E37_79B9_7F4A_7C15)
-        var index = range.lowerBound
-        while index + 8 <= range.upperBound {
-            let word = unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: index, as: UInt64.self)
-            state = self.fold(state ^ word)
-            index += 8
-        }
-        if index < range.upperBound {
-            var word: UInt64 = 0
-            while index < range.upperBound {
-                word = word << 8 | UInt64(unsafe bytes.unsafeLoad(fromUncheckedByteOffset: index, as: UInt8.self))
-                index += 1
-            }
-            state = self.fold(state ^ word)
-        }
-        return state
-    }
-
-    @inline(__always)
-    private static func fold(_ value: UInt64) -> UInt64 {
-        let product = (value ^ 0xA076_1D64_78BD_642F).multipliedFullWidth(by: 0xE703_7ED1_A0B4_28DB)
-        return product.high ^ product.low
     }
 }

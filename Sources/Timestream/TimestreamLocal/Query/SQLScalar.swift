@@ -1,3 +1,5 @@
+import Common
+
 /// A value while a statement runs. Booleans are 0 and 1, timestamps and intervals nanoseconds.
 enum SQLValue: Sendable, Equatable {
     case null

@@ -1,3 +1,5 @@
+import Common
+
 /// Timestamps as the query service writes and reads them: UTC, nanoseconds since 1970.
 enum SQLTimestamp {
     private static let nanosecondsPerDay: Int64 = 86_400_000_000_000
@@ -5,12 +7,12 @@ enum SQLTimestamp {
     /// `2020-10-17 16:59:50.892000000`: always nine digits after the point, no zone.
     static func append(_ nanoseconds: Int64, to text: inout [UInt8]) {
         let (days, rest) = nanoseconds.floored(by: Self.nanosecondsPerDay)
-        let (year, month, day) = Self.civil(days: days)
-        DecimalDigits.append(year, width: 4, to: &text)
+        let date = CivilDate(daysSinceEpoch: days)
+        DecimalDigits.append(date.year, width: 4, to: &text)
         text.append(UInt8(ascii: "-"))
-        DecimalDigits.append(month, width: 2, to: &text)
+        DecimalDigits.append(date.month, width: 2, to: &text)
         text.append(UInt8(ascii: "-"))
-        DecimalDigits.append(day, width: 2, to: &text)
+        DecimalDigits.append(date.day, width: 2, to: &text)
         text.append(UInt8(ascii: " "))
         Self.appendTimeOfDay(rest, to: &text)
     }
@@ -45,8 +47,8 @@ enum SQLTimestamp {
             let month = Self.digits(2, &rest), Self.drop(UInt8(ascii: "-"), &rest), let day = Self.digits(2, &rest),
             (1...12).contains(month), (1...31).contains(day)
         else { return nil }
-        let days = Self.days(year: year, month: month, day: day)
-        guard Self.civil(days: days) == (year, month, day) else { return nil }
+        let date = CivilDate(year: year, month: month, day: day)
+        guard date.exists else { return nil }
         var nanoseconds: Int64 = 0
         if Self.drop(UInt8(ascii: " "), &rest) || Self.drop(UInt8(ascii: "T"), &rest) {
             guard let hour = Self.digits(2, &rest), Self.drop(UInt8(ascii: ":"), &rest),
@@ -61,7 +63,8 @@ enum SQLTimestamp {
             }
             _ = Self.drop(UInt8(ascii: "Z"), &rest)
         }
-        guard rest.isEmpty, case let (product, tooBig) = days.multipliedReportingOverflow(by: Self.nanosecondsPerDay),
+        guard rest.isEmpty,
+            case let (product, tooBig) = date.daysSinceEpoch.multipliedReportingOverflow(by: Self.nanosecondsPerDay),
             !tooBig, case let (sum, overflow) = product.addingReportingOverflow(nanoseconds), !overflow
         else { return nil }
         return sum
@@ -93,31 +96,5 @@ enum SQLTimestamp {
         guard rest.first == byte else { return false }
         rest = rest.dropFirst()
         return true
-    }
-
-    // The proleptic Gregorian calendar in years that begin in March, so that the leap day comes last.
-
-    private static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
-        let year = month <= 2 ? year - 1 : year
-        let (era, yearOfEra) = year.floored(by: 400)
-        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
-    }
-
-    private static func civil(days: Int64) -> (year: Int64, month: Int64, day: Int64) {
-        let (era, dayOfEra) = (days + 719_468).floored(by: 146_097)
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shifted = (5 * dayOfYear + 2) / 153
-        let month = shifted < 10 ? shifted + 3 : shifted - 9
-        return (yearOfEra + era * 400 + (month <= 2 ? 1 : 0), month, dayOfYear - (153 * shifted + 2) / 5 + 1)
-    }
-}
-
-extension Int64 {
-    /// Quotient and remainder, rounded towards minus infinity; the divisor is positive.
-    func floored(by divisor: Int64) -> (quotient: Int64, remainder: Int64) {
-        let (quotient, remainder) = self.quotientAndRemainder(dividingBy: divisor)
-        return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
     }
 }

@@ -1,7 +1,7 @@
 import Glibc
 
 /// A thread of its own for work that blocks, outside the event loops and the shared pool.
-enum WorkerThread {
+package enum WorkerThread {
     private final class Work: Sendable {
         let run: @Sendable () -> Void
         init(_ run: @escaping @Sendable () -> Void) { self.run = run }
@@ -10,7 +10,7 @@ enum WorkerThread {
     /// Runs the work on a new detached thread that ends with it.
     ///
     /// - Returns: `false` if the system gives no thread; the work is then not run.
-    static func start(_ work: @escaping @Sendable () -> Void) -> Bool {
+    package static func start(_ work: @escaping @Sendable () -> Void) -> Bool {
         let retained = unsafe Unmanaged.passRetained(Work(work))
         var thread = pthread_t()
         let status = unsafe pthread_create(
