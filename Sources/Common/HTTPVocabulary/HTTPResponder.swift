@@ -44,16 +44,44 @@ package enum IncomingBodyError: Error, Sendable, Equatable {
     case disconnected
 }
 
+/// Where a streamed answer's body goes, piece by piece.
+package protocol OutgoingBodySink: Sendable {
+    /// Sends a piece; returns when the connection has room for the next one, so that nothing piles up here.
+    ///
+    /// - Throws: `OutgoingBodyError` when the peer is gone or takes nothing within the listener's time-out.
+    func write(_ bytes: [UInt8]) async throws(OutgoingBodyError)
+}
+
+package enum OutgoingBodyError: Error, Sendable, Equatable {
+    /// The peer closed or reset.
+    case disconnected
+    /// The peer read nothing for too long.
+    case timedOut
+}
+
 /// One answer. The listener adds `Content-Length`, `Date` and what the connection needs.
 package struct OutgoingResponse: Sendable {
+    /// Writes a body whose length nobody knows yet. Runs in the request's task after `respond` has returned; when it
+    /// throws, the answer is broken off so that the peer cannot take it for complete.
+    package typealias Producer = @Sendable (any OutgoingBodySink) async throws -> Void
+
     package var status: HTTPResponse.Status
     package var headerFields: HTTPFields
     package var body: [UInt8]
+    /// If set, the body comes from it, and `body` is empty.
+    package var producer: Producer?
 
     package init(status: HTTPResponse.Status, headerFields: HTTPFields = [:], body: [UInt8] = []) {
         self.status = status
         self.headerFields = headerFields
         self.body = body
+    }
+
+    package init(status: HTTPResponse.Status, headerFields: HTTPFields = [:], producer: @escaping Producer) {
+        self.status = status
+        self.headerFields = headerFields
+        self.body = []
+        self.producer = producer
     }
 
     /// A one-line plain-text answer; a line feed is added.
