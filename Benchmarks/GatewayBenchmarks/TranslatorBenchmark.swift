@@ -6,18 +6,28 @@ import Translator
 /// CPU time of the write translator beside the floor that no translator can pass: snappy, the SHA-256 that the signature
 /// needs, and one copy of the body.
 enum TranslatorBenchmark {
+    private static let options = WriteOptions(
+        table: TableName(database: "metrics", table: "prometheus"),
+        dropsSpecialValues: false,
+        dropsLongNames: false,
+        maxLabelsPerSeries: 64
+    )
+
+    /// Translates one message again and again, and nothing else.
+    static func translate(samples: Int, rounds: Int) throws {
+        let message = ScrapeWorkload(samples: samples).message()
+        for _ in 0..<rounds {
+            let plan = try WritePlan.plan(message, options: self.options)
+            for batch in 0..<plan.batchCount { _ = plan.body(ofBatch: batch) }
+        }
+    }
+
     static func run() throws {
         print("samples/request    floor  translate      whole   ns CPU a sample; median of 9 rounds")
         for samples in [100, 500, 2_000, 10_000] {
             let message = ScrapeWorkload(samples: samples).message()
             let block = SnappyBlock.encode(message)
-            let options = WriteOptions(
-                table: TableName(database: "metrics", table: "prometheus"),
-                dropsSpecialValues: false,
-                dropsLongNames: false,
-                maxLabelsPerSeries: 64
-            )
-            let plan = try WritePlan.plan(message, options: options)
+            let plan = try WritePlan.plan(message, options: self.options)
             let bodies = (0..<plan.batchCount).map { plan.body(ofBatch: $0).array }
             let rounds = max(1, 100_000 / samples)
 
@@ -33,14 +43,14 @@ enum TranslatorBenchmark {
             }
             let translate = try Self.nanoseconds(rounds * samples) {
                 for _ in 0..<rounds {
-                    let plan = try WritePlan.plan(message, options: options)
+                    let plan = try WritePlan.plan(message, options: self.options)
                     for batch in 0..<plan.batchCount { sink &+= plan.body(ofBatch: batch).count }
                 }
             }
             let whole = try Self.nanoseconds(rounds * samples) {
                 for _ in 0..<rounds {
                     let decoded = try SnappyBlock.decode(block, limitBytes: 1 << 26)
-                    let plan = try WritePlan.plan(decoded, options: options)
+                    let plan = try WritePlan.plan(decoded, options: self.options)
                     for batch in 0..<plan.batchCount { sink &+= Int(sha256(plan.body(ofBatch: batch).array)[0]) }
                 }
             }

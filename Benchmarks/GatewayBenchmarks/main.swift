@@ -6,12 +6,18 @@ import NIOPosix
 import Translator
 
 // GatewayBenchmarks translator          CPU of the write translator beside its floor
+// GatewayBenchmarks translate SAMPLES ROUNDS   the same work, for a profiler or an instruction counter
 // GatewayBenchmarks body SAMPLES FILE   writes a remote write body for a load generator
 // GatewayBenchmarks store PORT          a store that answers at once, until it is ended
 let arguments = CommandLine.arguments.dropFirst()
 switch arguments.first {
 case "translator":
     try TranslatorBenchmark.run()
+case "translate":
+    guard arguments.count == 3, let samples = Int(arguments[2]), let rounds = Int(arguments[3]) else {
+        fatalError("usage: translate SAMPLES ROUNDS")
+    }
+    try TranslatorBenchmark.translate(samples: samples, rounds: rounds)
 case "body":
     guard arguments.count == 3, let samples = Int(arguments[2]) else { fatalError("usage: body SAMPLES FILE") }
     let body = SnappyBlock.encode(ScrapeWorkload(samples: samples).message())
@@ -30,5 +36,5 @@ case "store":
     print("store listens on \(listener.localAddress)")
     while true { try await Task.sleep(for: .seconds(3600)) }
 default:
-    fatalError("usage: GatewayBenchmarks translator | body SAMPLES FILE | store PORT")
+    fatalError("usage: GatewayBenchmarks translator | translate SAMPLES ROUNDS | body SAMPLES FILE | store PORT")
 }

@@ -2,10 +2,15 @@
 // libcurl, as Swift sees it: its variadic functions with one typed function per argument kind.
 #define CURL_DISABLE_TYPECHECK
 #include <curl/curl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 typedef size_t (*ccurl_data_function)(char *data, size_t size, size_t count, void *context);
 typedef curl_socket_t (*ccurl_open_socket_function)(void *context, curlsocktype purpose, struct curl_sockaddr *address);
 typedef int (*ccurl_close_socket_function)(void *context, curl_socket_t socket);
+
+typedef int (*ccurl_socket_function)(CURL *handle, curl_socket_t socket, int events, void *context, void *unused);
+typedef int (*ccurl_timer_function)(CURLM *multi, long milliseconds, void *context);
 
 static inline const curl_version_info_data *ccurl_version(void) {
     return curl_version_info(CURLVERSION_NOW);
@@ -54,4 +59,13 @@ static inline CURLMcode ccurl_multi_set_long(CURLM *multi, CURLMoption option, l
 /// The transfer's result, out of the message's union; valid for CURLMSG_DONE.
 static inline CURLcode ccurl_message_result(const CURLMsg *message) {
     return message->data.result;
+}
+
+static inline CURLMcode ccurl_multi_set_callbacks(
+    CURLM *multi, ccurl_socket_function socket_function, ccurl_timer_function timer_function, void *context) {
+    CURLMcode result = curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, socket_function);
+    if (result == CURLM_OK) result = curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, context);
+    if (result == CURLM_OK) result = curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, timer_function);
+    if (result == CURLM_OK) result = curl_multi_setopt(multi, CURLMOPT_TIMERDATA, context);
+    return result;
 }

@@ -1,13 +1,17 @@
 /// Bytes as lower-case hexadecimal digits, two a byte.
-package func hexadecimal(_ bytes: some Collection<UInt8>) -> String {
-    let digits = Array("0123456789abcdef".utf8)
-    var text: [UInt8] = []
-    text.reserveCapacity(bytes.count * 2)
-    for byte in bytes {
-        text.append(digits[Int(byte >> 4)])
-        text.append(digits[Int(byte & 15)])
+package func hexadecimal(_ bytes: [UInt8]) -> String {
+    func digit(_ value: UInt8) -> UInt8 {
+        value < 10 ? UInt8(ascii: "0") + value : UInt8(ascii: "a") + value - 10
     }
-    return String(decoding: text, as: UTF8.self)
+    return unsafe String(unsafeUninitializedCapacity: bytes.count * 2) { text in
+        var index = 0
+        for byte in bytes {
+            unsafe text[index] = digit(byte >> 4)
+            unsafe text[index + 1] = digit(byte & 15)
+            index += 2
+        }
+        return index
+    }
 }
 
 /// Compares two byte strings in a time that depends on their lengths only, for secrets and digests.

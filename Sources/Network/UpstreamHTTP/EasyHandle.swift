@@ -10,11 +10,13 @@ import Glibc
     private(set) var isConfigured = true
 
     /// `nil` if libcurl has no memory.
-    init?() {
+    init?(_ configuration: UpstreamConfiguration, metrics: UpstreamMetrics) {
         guard let pointer = unsafe curl_easy_init() else { return nil }
         unsafe self.pointer = pointer
         unsafe self.errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         unsafe self.errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
+        unsafe self.set(CURLOPT_ERRORBUFFER, pointer: self.errorText)
+        self.configure(configuration, metrics: metrics)
     }
 
     deinit {
@@ -23,14 +25,15 @@ import Glibc
         unsafe self.errorText.deallocate()
     }
 
-    /// Back to the state of a new handle; connections are the multi handle's and stay.
-    func reset() {
-        unsafe curl_easy_reset(self.pointer)
+    /// Lets go of everything that belongs to one transfer; connections are the multi handle's and stay.
+    func forgetTransfer() {
+        unsafe self.set(CURLOPT_POSTFIELDS, pointer: nil)
+        unsafe self.set(CURLOPT_HEADERDATA, pointer: nil)
+        unsafe self.set(CURLOPT_WRITEDATA, pointer: nil)
+        unsafe self.set(CURLOPT_HTTPHEADER, pointer: nil)
         unsafe curl_slist_free_all(self.headerList)
         unsafe self.headerList = nil
         unsafe self.errorText.pointee = 0
-        self.isConfigured = true
-        unsafe self.note(ccurl_set_pointer(self.pointer, CURLOPT_ERRORBUFFER, self.errorText))
     }
 
     func set(_ option: CURLoption, _ value: Int) {

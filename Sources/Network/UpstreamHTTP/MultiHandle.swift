@@ -1,29 +1,60 @@
 import CCurl
+import Glibc
 
-/// libcurl's multi handle: all transfers and the connections they share.
+/// libcurl's multi handle: all transfers and the connections they share, driven by the sockets that are ready.
+///
+/// `curl_multi_perform` would look at every transfer each time; with many under way that costs more than sending them.
 @safe final class MultiHandle: @unchecked Sendable {
-    // Safe because: the driver's thread alone calls every method but `wakeUp`. That one libcurl allows from any thread,
-    // and the exchange calls it only between two calls of the driver that both precede `close`.
+    // Safe because: the driver's thread alone calls every method but `wakeUp`. That one writes to a descriptor
+    // that lives as long as this object.
     private var pointer: UnsafeMutableRawPointer?
+    private let readiness: Readiness
+    /// When libcurl wants to be called for its own timers.
+    private var timer: ContinuousClock.Instant?
 
     /// - Parameter maxIdleConnections: connections kept for later transfers.
     init(maxIdleConnections: Int) throws(UpstreamError) {
         try CurlLibrary.prepare()
+        guard let readiness = Readiness() else {
+            throw UpstreamError(.library, message: "no descriptor is left for the upstream driver")
+        }
         guard let pointer = unsafe curl_multi_init() else {
             throw UpstreamError(.library, message: "libcurl has no memory for a multi handle")
         }
         unsafe self.pointer = pointer
+        self.readiness = readiness
         unsafe ccurl_multi_set_long(pointer, CURLMOPT_MAXCONNECTS, maxIdleConnections)
         unsafe ccurl_multi_set_long(pointer, CURLMOPT_PIPELINING, 0)
+        let result = unsafe ccurl_multi_set_callbacks(
+            pointer,
+            { _, socket, events, context, _ in
+                unsafe MultiHandle.at(context)?.readiness.watch(socket, events)
+                return 0
+            },
+            { _, milliseconds, context in
+                unsafe MultiHandle.at(context)?.timer = milliseconds < 0 ? nil : .now + .milliseconds(milliseconds)
+                return 0
+            },
+            Unmanaged.passUnretained(self).toOpaque()
+        )
+        guard result == CURLM_OK else {
+            throw UpstreamError(.library, message: "libcurl refuses to be driven by sockets")
+        }
     }
 
     deinit {
         self.close()
     }
 
+    private static func at(_ context: UnsafeMutableRawPointer?) -> MultiHandle? {
+        // libcurl calls back only within calls that this object makes.
+        unsafe context.map { unsafe Unmanaged<MultiHandle>.fromOpaque($0).takeUnretainedValue() }
+    }
+
     /// Closes every connection; nothing else may be called afterwards. All transfers must have been removed.
     func close() {
-        unsafe curl_multi_cleanup(self.pointer)
+        guard let pointer = unsafe self.pointer else { return }
+        unsafe curl_multi_cleanup(pointer)
         unsafe self.pointer = nil
     }
 
@@ -37,10 +68,17 @@ import CCurl
         unsafe curl_multi_remove_handle(self.pointer, easy.pointer)
     }
 
-    /// Does what can be done without waiting.
+    /// Does what can be done without waiting: what the last `wait` found ready, and what libcurl's timer is due for.
     func perform() {
         var running: Int32 = 0
-        unsafe curl_multi_perform(self.pointer, &running)
+        for (socket, events) in self.readiness.takeReady() {
+            unsafe curl_multi_socket_action(self.pointer, socket, events, &running)
+        }
+        // New transfers ask for a timer at once.
+        while let timer = self.timer, timer <= .now {
+            self.timer = nil
+            unsafe curl_multi_socket_action(self.pointer, curl_socket_t(-1), 0, &running)
+        }
     }
 
     /// The next transfer that has ended: the handle's `CURLOPT_PRIVATE`, and the result.
@@ -55,14 +93,21 @@ import CCurl
         return nil
     }
 
-    /// Sleeps until a socket is ready, one of libcurl's timers is due, the time is over, or `wakeUp` is called.
+    /// Sleeps until a socket is ready, libcurl's timer is due, the time is over, or `wakeUp` is called.
     func wait(milliseconds: Int32) {
-        unsafe curl_multi_poll(self.pointer, nil, 0, milliseconds, nil)
+        var bound = milliseconds
+        if let timer = self.timer {
+            let (seconds, attoseconds) = ContinuousClock.now.duration(to: timer).components
+            // Rounded up, else the last millisecond would be spent in a loop.
+            let left = seconds * 1_000 + attoseconds / 1_000_000_000_000_000 + 1
+            bound = Int32(clamping: min(Int64(bound), max(left, 0)))
+        }
+        self.readiness.wait(milliseconds: bound)
     }
 
     /// Ends a present or the next `wait`.
     func wakeUp() {
-        unsafe curl_multi_wakeup(self.pointer)
+        self.readiness.wakeUp()
     }
 }
 

@@ -20,7 +20,8 @@ struct QueuedTransfer: Sendable {
     let queued: QueuedTransfer
     let easy: EasyHandle
     private let maxResponseBytes: Int
-    private var headers: [(name: String, value: String)] = []
+    /// The header lines of the answer, without the status line.
+    private var head: [UInt8] = []
     private var headBytes = 0
     private var headIsComplete = false
     private var body: [UInt8] = []
@@ -34,17 +35,32 @@ struct QueuedTransfer: Sendable {
 
     /// Tells libcurl what to do.
     ///
-    /// - Parameter metrics: outlives every connection that the transfer may open.
     /// - Returns: `false` if libcurl refuses something.
-    func configure(_ configuration: UpstreamConfiguration, metrics: UpstreamMetrics) -> Bool {
-        self.easy.reset()
-        self.configureFixedPart(configuration, metrics)
-
+    func configure() -> Bool {
         let request = self.queued.request
         self.easy.set(CURLOPT_URL, request.url)
         unsafe self.easy.set(CURLOPT_PRIVATE, pointer: UnsafeRawPointer(bitPattern: UInt(self.queued.id.number)))
         self.easy.set(CURLOPT_TIMEOUT_MS, Self.milliseconds(until: self.queued.deadline))
+        self.configureMethod(request)
+        self.easy.setHeaderLines(Self.headerLines(request))
 
+        let context = unsafe UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
+        unsafe self.easy.set(CURLOPT_HEADERDATA, pointer: context)
+        unsafe self.easy.set(CURLOPT_WRITEDATA, pointer: context)
+        unsafe self.easy.set(CURLOPT_HEADERFUNCTION) { data, size, count, context in
+            unsafe Transfer.receive(data, size * count, context) { unsafe $0.receiveHeaderLine($1) }
+        }
+        unsafe self.easy.set(CURLOPT_WRITEFUNCTION) { data, size, count, context in
+            unsafe Transfer.receive(data, size * count, context) { unsafe $0.receiveBody($1) }
+        }
+        return self.easy.isConfigured
+    }
+
+    private func configureMethod(_ request: UpstreamRequest) {
+        // A handle has served another request before: every option that any method sets is set for each.
+        self.easy.set(CURLOPT_NOBODY, 0)
+        unsafe self.easy.set(CURLOPT_CUSTOMREQUEST, pointer: nil)
+        unsafe self.easy.set(CURLOPT_POSTFIELDS, pointer: nil)
         switch request.method {
         case "GET" where request.body == nil: self.easy.set(CURLOPT_HTTPGET, 1)
         case "HEAD": self.easy.set(CURLOPT_NOBODY, 1)
@@ -59,60 +75,32 @@ struct QueuedTransfer: Sendable {
                 unsafe self.easy.set(CURLOPT_POSTFIELDS, pointer: UnsafeRawPointer(Self.emptyBody.utf8Start))
             }
         }
-
-        var lines = request.headers.map { $0.value.isEmpty ? "\($0.name);" : "\($0.name): \($0.value)" }
-        // What libcurl would add by itself.
-        for name in ["accept", "content-type", "expect", "user-agent"]
-        where !request.headers.contains(where: { $0.name.lowercased() == name }) {
-            lines.append("\(name):")
-        }
-        self.easy.setHeaderLines(lines)
-
-        let context = unsafe UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
-        unsafe self.easy.set(CURLOPT_HEADERDATA, pointer: context)
-        unsafe self.easy.set(CURLOPT_WRITEDATA, pointer: context)
-        unsafe self.easy.set(CURLOPT_HEADERFUNCTION) { data, size, count, context in
-            unsafe Transfer.receive(data, size * count, context) { unsafe $0.receiveHeaderLine($1) }
-        }
-        unsafe self.easy.set(CURLOPT_WRITEFUNCTION) { data, size, count, context in
-            unsafe Transfer.receive(data, size * count, context) { unsafe $0.receiveBody($1) }
-        }
-        return self.easy.isConfigured
     }
 
-    private func configureFixedPart(_ configuration: UpstreamConfiguration, _ metrics: UpstreamMetrics) {
-        // No signals: they would arrive in a process with other threads. The driver's thread blocks SIGPIPE itself.
-        self.easy.set(CURLOPT_NOSIGNAL, 1)
-        self.easy.set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
-        self.easy.set(CURLOPT_PROTOCOLS_STR, "http,https")
-        self.easy.set(CURLOPT_FOLLOWLOCATION, 0)
-        self.easy.set(CURLOPT_PATH_AS_IS, 1)
-        self.easy.set(CURLOPT_DISALLOW_USERNAME_IN_URL, 1)
-        self.easy.set(CURLOPT_SSL_VERIFYPEER, 1)
-        self.easy.set(CURLOPT_SSL_VERIFYHOST, 2)
-        self.easy.set(CURLOPT_SSLVERSION, CURL_SSLVERSION_TLSv1_2)
-        self.easy.set(CURLOPT_TCP_KEEPALIVE, 1)
-        self.easy.set(CURLOPT_CONNECTTIMEOUT_MS, max(1, Self.milliseconds(configuration.connectTimeout)))
-        self.easy.set(CURLOPT_MAXFILESIZE_LARGE, offset: configuration.maxResponseBytes)
-        // Else removing a transfer whose name is still being looked up would block the thread until the look-up ends.
-        self.easy.set(CURLOPT_QUICK_EXIT, 1)
-
-        if let path = configuration.caBundlePath {
-            self.easy.set(CURLOPT_CAINFO, path)
-            self.easy.set(CURLOPT_PROXY_CAINFO, path)
+    private static func headerLines(_ request: UpstreamRequest) -> [String] {
+        var lines: [String] = []
+        lines.reserveCapacity(request.headers.count + 4)
+        for (name, value) in request.headers {
+            var line = ""
+            line.reserveCapacity(name.utf8.count + value.utf8.count + 2)
+            line += name
+            line += value.isEmpty ? ";" : ": "
+            line += value
+            lines.append(line)
         }
-        // The empty text also keeps libcurl from the environment's proxies.
-        self.easy.set(CURLOPT_PROXY, configuration.proxy ?? "")
-        self.easy.set(CURLOPT_NOPROXY, "localhost,127.0.0.1,::1,169.254.169.254,169.254.170.2")
-        self.easy.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
-        self.easy.set(CURLOPT_HEADEROPT, Int(CURLHEADER_SEPARATE))
-
-        let context = unsafe UnsafeRawPointer(Unmanaged.passUnretained(metrics).toOpaque())
-        unsafe self.easy.setSocketFunctions(
-            open: { context, _, address in unsafe Transfer.openSocket(context, address) },
-            close: { context, descriptor in unsafe Transfer.closeSocket(context, descriptor) },
-            context: context
-        )
+        // What libcurl would add by itself.
+        func suppress(_ name: StaticString, _ line: String) {
+            let size = name.utf8CodeUnitCount
+            let isThere = request.headers.contains { header in
+                header.name.utf8.count == size && header.name.utf8.startsIgnoringCase(name)
+            }
+            if !isThere { lines.append(line) }
+        }
+        suppress("accept", "accept:")
+        suppress("content-type", "content-type:")
+        suppress("expect", "expect:")
+        suppress("user-agent", "user-agent:")
+        return lines
     }
 
     /// The result of the transfer, once libcurl has ended it.
@@ -123,7 +111,7 @@ struct QueuedTransfer: Sendable {
                 let message = "\(self.queued.origin): the connection closed within the head of the answer"
                 return .failure(UpstreamError(.connectionLost, message: message))
             }
-            return .success(UpstreamResponse(status: self.easy.status, headers: self.headers, body: self.body))
+            return .success(UpstreamResponse(status: self.easy.status, head: self.head, body: self.body))
         }
         let place = "\(self.queued.origin): \(self.easy.message(for: code))"
         if self.isTooLarge || code == CURLE_FILESIZE_EXCEEDED {
@@ -161,22 +149,14 @@ struct QueuedTransfer: Sendable {
             self.isTooLarge = true
             return false
         }
-        let line = String(decoding: unsafe Array(line), as: UTF8.self)
-        let text = line.prefix { $0 != "\r\n" && $0 != "\n" && $0 != "\r" }
-        if text.hasPrefix("HTTP/"), self.headIsComplete || self.headers.isEmpty {
+        if self.headIsComplete || self.head.isEmpty, unsafe line.starts(with: "HTTP/".utf8) {
             // The first answer, or the one after an interim answer.
-            self.headers = []
+            self.head.removeAll(keepingCapacity: true)
             self.headIsComplete = false
-        } else if text.isEmpty {
+        } else if unsafe line.allSatisfy({ $0 == 0x0D || $0 == 0x0A }) {
             self.headIsComplete = true
-        } else if !self.headIsComplete, let colon = text.firstIndex(of: ":") {
-            var value = text[text.index(after: colon)...].drop { $0 == " " || $0 == "\t" }
-            while let last = value.last, last == " " || last == "\t" { value.removeLast() }
-            let name = text[..<colon].lowercased()
-            self.headers.append((name, String(value)))
-            if name == "content-length", let length = Int(value), (0...self.maxResponseBytes).contains(length) {
-                self.body.reserveCapacity(length)
-            }
+        } else if !self.headIsComplete {
+            unsafe self.head.append(contentsOf: line)
         }
         return true
     }
@@ -190,27 +170,6 @@ struct QueuedTransfer: Sendable {
         return true
     }
 
-    private static func openSocket(
-        _ context: UnsafeMutableRawPointer?,
-        _ address: UnsafeMutablePointer<curl_sockaddr>?
-    ) -> curl_socket_t {
-        guard let context = unsafe context, let address = unsafe address else { return -1 }
-        let kind = unsafe address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue)
-        let descriptor = unsafe socket(address.pointee.family, kind, address.pointee.protocol)
-        if descriptor >= 0 {
-            let metrics = unsafe Unmanaged<UpstreamMetrics>.fromOpaque(context).takeUnretainedValue()
-            metrics.connections.increment()
-            metrics.connectionsOpened.increment()
-        }
-        return descriptor
-    }
-
-    private static func closeSocket(_ context: UnsafeMutableRawPointer?, _ descriptor: curl_socket_t) -> Int32 {
-        guard let context = unsafe context else { return -1 }
-        unsafe Unmanaged<UpstreamMetrics>.fromOpaque(context).takeUnretainedValue().connections.increment(by: -1)
-        return close(descriptor)
-    }
-
     // MARK: Time
 
     /// At least one: libcurl takes zero for "no bound".
@@ -218,7 +177,7 @@ struct QueuedTransfer: Sendable {
         max(1, self.milliseconds(ContinuousClock.now.duration(to: deadline)))
     }
 
-    private static func milliseconds(_ duration: Duration) -> Int {
+    static func milliseconds(_ duration: Duration) -> Int {
         let (seconds, attoseconds) = duration.components
         // Longer than any deadline of ours, and far from where libcurl's own arithmetic would overflow.
         guard seconds < 86400 else { return 86_400_000 }

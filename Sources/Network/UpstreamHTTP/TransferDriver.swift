@@ -83,13 +83,13 @@ final class TransferDriver {
             self.exchange.finish(queued.id, .failure(Self.expired(queued)))
             return false
         }
-        guard let easy = self.idle.popLast() ?? EasyHandle() else {
+        guard let easy = self.idle.popLast() ?? EasyHandle(self.configuration, metrics: self.metrics) else {
             let error = UpstreamError(.library, message: "libcurl has no memory for a transfer")
             self.exchange.finish(queued.id, .failure(error))
             return false
         }
         let transfer = Transfer(queued, easy: easy, maxResponseBytes: self.configuration.maxResponseBytes)
-        guard transfer.configure(self.configuration, metrics: self.metrics), self.multi.add(easy) else {
+        guard transfer.configure(), self.multi.add(easy) else {
             let error = UpstreamError(.library, message: "\(queued.origin): libcurl refuses to start the transfer")
             self.exchange.finish(queued.id, .failure(error))
             return false
@@ -117,7 +117,7 @@ final class TransferDriver {
     private func recycle(_ transfer: Transfer) {
         self.multi.remove(transfer.easy)
         // Before the transfer goes, whose address and body the handle knows.
-        transfer.easy.reset()
+        transfer.easy.forgetTransfer()
         if self.idle.count < Self.maxIdleHandles { self.idle.append(transfer.easy) }
         if let next = self.slots.release(transfer.queued.origin), let queued = self.waiting.removeValue(forKey: next) {
             self.startOrPassOn(queued)

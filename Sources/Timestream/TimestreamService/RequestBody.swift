@@ -21,7 +21,7 @@ enum RequestBody {
         bytes[6] = bytes[6] & 0x0F | 0x40
         bytes[8] = bytes[8] & 0x3F | 0x80
         return [bytes[0..<4], bytes[4..<6], bytes[6..<8], bytes[8..<10], bytes[10..<16]]
-            .map { hexadecimal($0) }.joined(separator: "-")
+            .map { hexadecimal(Array($0)) }.joined(separator: "-")
     }
 
     private static func object(_ members: [(name: String, text: String)]) -> FrozenBytes {

@@ -20,6 +20,8 @@ package final class TimestreamServiceClient: TimestreamStore {
     private let signer: RequestSigner
     private let metrics: ServiceMetrics
     private let logger: Logger
+    /// Where calls go when nothing is discovered.
+    private let configuredEndpoints: (write: Endpoint?, query: Endpoint?)
     private let writeDirectory = EndpointDirectory()
     private let queryDirectory = EndpointDirectory()
 
@@ -37,6 +39,16 @@ package final class TimestreamServiceClient: TimestreamStore {
         self.signer = signer
         self.metrics = ServiceMetrics(tenant: configuration.tenant, registry: metrics)
         self.logger = logger
+        self.configuredEndpoints = (
+            configuration.configuredEndpoint(.write), configuration.configuredEndpoint(.query)
+        )
+    }
+
+    private func configuredEndpoint(_ api: TimestreamAPI) -> Endpoint? {
+        switch api {
+        case .write: self.configuredEndpoints.write
+        case .query: self.configuredEndpoints.query
+        }
     }
 
     // MARK: TimestreamStore
@@ -93,7 +105,7 @@ package final class TimestreamServiceClient: TimestreamStore {
     ) async throws(TimestreamError) -> Result {
         var generator = SystemRandomNumberGenerator()
         var retry = 0
-        var mayRediscover = self.configuration.configuredEndpoint(api) == nil
+        var mayRediscover = self.configuredEndpoint(api) == nil
         while true {
             let failure: Failure
             do {
@@ -135,7 +147,7 @@ package final class TimestreamServiceClient: TimestreamStore {
     ) async throws(Failure) -> Result {
         let endpoint: Endpoint
         var transfer: UpstreamError.Code?
-        if let configured = self.configuration.configuredEndpoint(api) {
+        if let configured = self.configuredEndpoint(api) {
             endpoint = configured
         } else {
             do throws(TimestreamError) {

@@ -48,6 +48,64 @@ struct ProtobufReader: ~Escapable {
         return Field(number: Int(key >> 3), wireType: wireType)
     }
 
+    // MARK: Shortcuts for what comes most often; a field of another form leaves the reader where it is
+
+    var isAtEnd: Bool { self.position == self.end }
+
+    @inline(__always)
+    func nextKeyIs(_ key: UInt8) -> Bool {
+        unsafe self.position < self.end
+            && self.bytes.unsafeLoad(fromUncheckedByteOffset: self.position, as: UInt8.self) == key
+    }
+
+    /// Goes on past fields that are known without reading them.
+    @_lifetime(self: copy self)
+    @inline(__always)
+    mutating func skipRead(_ byteCount: Int) {
+        precondition(byteCount >= 0 && byteCount <= self.end - self.position)
+        self.position += byteCount
+    }
+
+    /// The next field, if it has this key of one byte and is a message of fewer than 128 bytes.
+    @_lifetime(self: copy self)
+    @inline(__always)
+    mutating func nextShortMessage(key: UInt8) -> Range<Int>? {
+        let start = self.position
+        guard self.end - start >= 2,
+            unsafe self.bytes.unsafeLoad(fromUncheckedByteOffset: start, as: UInt8.self) == key
+        else { return nil }
+        let count = Int(unsafe self.bytes.unsafeLoad(fromUncheckedByteOffset: start + 1, as: UInt8.self))
+        guard count < 0x80, self.end - start - 2 >= count else { return nil }
+        self.position = start + 2 + count
+        return start + 2..<self.position
+    }
+
+    /// The next field, if it has this key of one byte, which must be of eight fixed bytes.
+    @_lifetime(self: copy self)
+    @inline(__always)
+    mutating func nextFixed64(key: UInt8) -> UInt64? {
+        guard self.end - self.position >= 9,
+            unsafe self.bytes.unsafeLoad(fromUncheckedByteOffset: self.position, as: UInt8.self) == key
+        else { return nil }
+        let value = unsafe self.bytes.unsafeLoadUnaligned(
+            fromUncheckedByteOffset: self.position + 1,
+            as: UInt64.self
+        )
+        self.position += 9
+        return UInt64(littleEndian: value)
+    }
+
+    /// The next field, if it has this key of one byte, which must be of a varint.
+    @_lifetime(self: copy self)
+    @inline(__always)
+    mutating func nextVarint(key: UInt8) throws(ProtocolError) -> UInt64? {
+        guard self.position < self.end,
+            unsafe self.bytes.unsafeLoad(fromUncheckedByteOffset: self.position, as: UInt8.self) == key
+        else { return nil }
+        self.position += 1
+        return try self.varint()
+    }
+
     @_lifetime(self: copy self)
     mutating func varint() throws(ProtocolError) -> UInt64 {
         let start = self.position

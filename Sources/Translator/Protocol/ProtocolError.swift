@@ -17,6 +17,8 @@ package enum ProtocolError: Error, Sendable, Equatable, CustomStringConvertible 
     case decodedTooLarge(declared: Int, limitBytes: Int)
     /// `offset` counts bytes of the decoded body.
     case malformedProtobuf(offset: Int, Fault)
+    /// The message of the other version of remote write: read as the one it claims to be, it would look empty.
+    case otherWriteVersion(isVersion2: Bool)
     /// Reading it takes more memory than the caller has set aside; with more, the same body may be read.
     case overMemory(limitBytes: Int)
 
@@ -32,6 +34,11 @@ package enum ProtocolError: Error, Sendable, Equatable, CustomStringConvertible 
             "the body declares \(declared) decoded bytes; the limit is \(limit)"
         case .malformedProtobuf(let offset, let fault):
             "the protobuf message \(fault.rawValue), at decoded byte \(offset)"
+        case .otherWriteVersion(isVersion2: true):
+            "the body is a remote write 2.0 message, and its Content-Type does not say so "
+                + "(application/x-protobuf;proto=io.prometheus.write.v2.Request)"
+        case .otherWriteVersion(isVersion2: false):
+            "the body is a remote write 1.0 message, and its Content-Type says 2.0"
         case .overMemory(let limit):
             "the body takes more than \(limit) bytes of memory to read"
         }

@@ -8,9 +8,67 @@ enum DecimalText {
             self.append(Int64(value), to: &output)
             return
         }
+        if self.appendFewDecimals(value, to: &output) { return }
         // Swift's own text has the shortest digits; only where it puts the point and the exponent differs.
         var text = value.description
-        text.withUTF8 { unsafe self.layOut($0, to: &output) }
+        text.withUTF8 { text in
+            if unsafe abs(value) >= 1e-3 && abs(value) < 9_007_199_254_740_992 && text.last != UInt8(ascii: "0") {
+                // No exponent and no zero at the end: our form already.
+                unsafe output.append(UnsafeRawBufferPointer(text))
+            } else {
+                unsafe self.layOut(text, to: &output)
+            }
+        }
+    }
+
+    /// Numbers with at most nine decimals and 15 digits in all, which most measurements are.
+    ///
+    /// Such a decimal is its double's shortest text: no two of 15 digits have the same double. That it is the double's
+    /// text at all is proved by the division, which rounds once as reading does, since both sides of it are exact.
+    private static func appendFewDecimals(_ value: Double, to output: inout OutputBuffer) -> Bool {
+        let size = abs(value)
+        guard size >= 1e-3, size < 1e12 else { return false }
+        var decimals = 3
+        var scaled = (size * 1e3).rounded()
+        if scaled / 1e3 != size {
+            decimals = 6
+            scaled = (size * 1e6).rounded()
+            if scaled / 1e6 != size {
+                decimals = 9
+                scaled = (size * 1e9).rounded()
+                if scaled / 1e9 != size { return false }
+            }
+        }
+        guard scaled < 1e15 else { return false }
+        var digits = UInt64(scaled)
+        while true {
+            let (quotient, remainder) = digits.quotientAndRemainder(dividingBy: 10)
+            guard remainder == 0 else { break }
+            digits = quotient
+            decimals -= 1
+        }
+        if value < 0 { output.append(UInt8(ascii: "-")) }
+        // From the last digit on, with the point where it belongs.
+        var text: InlineArray<24, UInt8> = .init(repeating: 0)
+        var index = 24
+        var place = 0
+        repeat {
+            index -= 1
+            if place == decimals {
+                text[index] = UInt8(ascii: ".")
+                index -= 1
+            }
+            let (quotient, remainder) = digits.quotientAndRemainder(dividingBy: 10)
+            text[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: remainder)
+            digits = quotient
+            place += 1
+        } while digits != 0 || place <= decimals
+        output.reserve(24 - index)
+        while index < 24 {
+            output.append(text[index])
+            index += 1
+        }
+        return true
     }
 
     static func append(_ value: Int64, to output: inout OutputBuffer) {

@@ -25,8 +25,6 @@ struct LabelTable: ~Copyable {
         var fragmentCount: Int32
         /// Bytes that Timestream counts for it: the dimension's name and value, or the measure's name.
         var storedBytes: Int32
-        /// How many series have it.
-        var uses: Int32 = 0
         var fault: Fault
     }
 
@@ -35,17 +33,13 @@ struct LabelTable: ~Copyable {
         var count: Int32
         /// How many labels have this name.
         var values: Int32 = 0
-        /// The last series that had it, to find a name that a series repeats.
-        var lastSeries: Int32 = -1
-        /// Its place when the labels of a series are put in order; see `RecordOrder`.
-        var priority: Int32 = 0
     }
 
     /// The name `__name__` is always the first.
     static let metricName: Int32 = 0
 
     private(set) var labels: [Label] = []
-    var names: [Name] = []
+    private(set) var names: [Name] = []
     /// JSON of all labels, one after the other.
     private(set) var fragments: [UInt8] = []
 
@@ -66,8 +60,8 @@ struct LabelTable: ~Copyable {
 
     /// What the table takes, with what arrays hold in reserve while they grow, and what sorting by name takes later.
     var memoryBytes: Int {
-        // A label: 44 bytes, thrice while the array doubles, and up to six slots. A name: 20 bytes likewise, and four
-        // numbers of eight bytes for `RecordOrder.priorities`.
+        // A label: 40 bytes, thrice while the array doubles, up to six slots, and 24 bytes for `RecordOrder`. A name: 12
+        // bytes likewise, and four numbers of eight bytes for `RecordOrder`.
         self.labels.count * 176 + self.names.count * 128 + self.fragments.count * 3
     }
 
@@ -94,8 +88,14 @@ struct LabelTable: ~Copyable {
         return number
     }
 
-    mutating func countUse(of label: Int32) {
-        self.labels[Int(label)].uses += 1
+    /// Whether one name comes before another, byte by byte.
+    func isName(_ name: Int32, before other: Int32, in bytes: RawSpan) -> Bool {
+        let left = self.names[Int(name)]
+        let right = self.names[Int(other)]
+        return bytes.precedes(
+            Int(left.start)..<Int(left.start + left.count),
+            Int(right.start)..<Int(right.start + right.count)
+        )
     }
 
     // MARK: New labels
@@ -133,31 +133,69 @@ struct LabelTable: ~Copyable {
         if name.count > ColumnName.maximumDimensionNameBytes { return .nameTooLong }
         if isMetric, value.count > ColumnName.maximumMeasureNameBytes { return .nameTooLong }
         if value.count > WriteOptions.maximumLabelBytes { return .valueTooLong }
-        let nameBytes = Self.copy(bytes, name)
-        let valueBytes = Self.copy(bytes, value)
-        guard Self.isUTF8(nameBytes), Self.isUTF8(valueBytes) else { return .invalidUTF8 }
+        guard bytes.isUTF8(name), bytes.isUTF8(value) else { return .invalidUTF8 }
         // The same as no label at all; the walk leaves it out.
-        if valueBytes.isEmpty { return .none }
-        if isMetric {
-            let measure = ColumnName.measure(forMetric: valueBytes)
-            guard measure.count <= ColumnName.maximumMeasureNameBytes else { return .nameTooLong }
-            JSONText.append(measure, to: &self.fragments)
-            label.storedBytes = Int32(measure.count)
-        } else {
-            let dimension = ColumnName.dimension(forLabel: nameBytes)
-            guard dimension.count <= ColumnName.maximumDimensionNameBytes else { return .nameTooLong }
-            JSONText.appendDimension(dimension, valueBytes, to: &self.fragments)
-            label.storedBytes = Int32(dimension.count + valueBytes.count)
+        if value.isEmpty { return .none }
+        return unsafe bytes.extracting(name).withUnsafeBytes { nameBytes in
+            unsafe bytes.extracting(value).withUnsafeBytes { valueBytes in
+                unsafe nameBytes.withMemoryRebound(to: UInt8.self) { nameBytes in
+                    unsafe valueBytes.withMemoryRebound(to: UInt8.self) { valueBytes in
+                        if isMetric { return unsafe self.appendMeasure(valueBytes, &label) }
+                        return unsafe self.appendDimension(nameBytes, valueBytes, &label)
+                    }
+                }
+            }
         }
+    }
+
+    private mutating func appendMeasure(_ metric: UnsafeBufferPointer<UInt8>, _ label: inout Label) -> Fault {
+        if unsafe ColumnName.isPlainMeasure(metric) {
+            unsafe JSONText.append(metric, to: &self.fragments)
+            label.storedBytes = Int32(metric.count)
+            return .none
+        }
+        let measure = ColumnName.measure(forMetric: unsafe Array(metric))
+        guard measure.count <= ColumnName.maximumMeasureNameBytes else { return .nameTooLong }
+        JSONText.append(measure, to: &self.fragments)
+        label.storedBytes = Int32(measure.count)
         return .none
     }
+
+    private mutating func appendDimension(
+        _ name: UnsafeBufferPointer<UInt8>,
+        _ value: UnsafeBufferPointer<UInt8>,
+        _ label: inout Label
+    ) -> Fault {
+        var nameBytes = name.count
+        if unsafe ColumnName.isPlainDimension(name) {
+            self.fragments.append(contentsOf: Self.dimensionStart)
+            unsafe JSONText.append(name, to: &self.fragments)
+        } else {
+            let dimension = ColumnName.dimension(forLabel: unsafe Array(name))
+            guard dimension.count <= ColumnName.maximumDimensionNameBytes else { return .nameTooLong }
+            self.fragments.append(contentsOf: Self.dimensionStart)
+            JSONText.append(dimension, to: &self.fragments)
+            nameBytes = dimension.count
+        }
+        self.fragments.append(contentsOf: Self.dimensionMiddle)
+        unsafe JSONText.append(value, to: &self.fragments)
+        self.fragments.append(UInt8(ascii: "}"))
+        label.storedBytes = Int32(nameBytes + value.count)
+        return .none
+    }
+
+    private static let dimensionStart = Array(#"{"Name":"#.utf8)
+    private static let dimensionMiddle = Array(#","Value":"#.utf8)
 
     private mutating func internName(_ range: Range<Int>, in bytes: RawSpan) -> Int32 {
         if self.names.isEmpty {
             // `__name__` has no place in the body until a series has it, so it is told by its bytes below.
             self.names.append(Name(start: -1, count: 8))
         }
-        if range.count == 8, Self.isMetricName(bytes, range) { return Self.metricName }
+        if range.count == 8, Self.isMetricName(bytes, range) {
+            if self.names[0].start < 0 { self.names[0].start = Int32(range.lowerBound) }
+            return Self.metricName
+        }
         let hash = bytes.hash(range, seed: self.seed)
         var slot = Int(truncatingIfNeeded: hash) & (self.nameSlots.count - 1)
         while true {
@@ -205,13 +243,5 @@ struct LabelTable: ~Copyable {
         // "__name__", little endian.
         return unsafe bytes.unsafeLoadUnaligned(fromUncheckedByteOffset: range.lowerBound, as: UInt64.self)
             == 0x5F5F_656D_616E_5F5F
-    }
-
-    private static func copy(_ bytes: RawSpan, _ range: Range<Int>) -> [UInt8] {
-        unsafe bytes.extracting(range).withUnsafeBytes { unsafe Array($0) }
-    }
-
-    private static func isUTF8(_ bytes: [UInt8]) -> Bool {
-        (try? UTF8Span(validating: bytes.span)) != nil
     }
 }

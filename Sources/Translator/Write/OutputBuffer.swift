@@ -14,11 +14,15 @@ package import Common
     }
 
     /// Makes room for `additional` more bytes.
+    @inline(__always)
     package mutating func reserve(_ additional: Int) {
-        let needed = self.count + additional
-        guard unsafe needed > self.memory.count else { return }
+        if unsafe additional > self.memory.count - self.count { self.grow(additional) }
+    }
+
+    @inline(never)
+    private mutating func grow(_ additional: Int) {
         let larger = unsafe UnsafeMutableRawBufferPointer.allocate(
-            byteCount: max(needed, self.memory.count * 2),
+            byteCount: max(self.count + additional, self.memory.count * 2),
             alignment: 16
         )
         unsafe larger.copyMemory(from: UnsafeRawBufferPointer(rebasing: self.memory[..<self.count]))
@@ -26,31 +30,40 @@ package import Common
         unsafe self.memory = larger
     }
 
+    @inline(__always)
     package mutating func append(_ byte: UInt8) {
         self.reserve(1)
-        unsafe self.memory[self.count] = byte
-        self.count += 1
+        unsafe self.memory.baseAddress?.storeBytes(of: byte, toByteOffset: self.count, as: UInt8.self)
+        self.count &+= 1
     }
 
+    @inline(__always)
     package mutating func append(_ text: StaticString) {
-        let size = text.utf8CodeUnitCount
-        self.reserve(size)
-        unsafe self.memory.baseAddress?.advanced(by: self.count).copyMemory(from: text.utf8Start, byteCount: size)
-        self.count += size
+        unsafe self.append(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
     }
 
+    @inline(__always)
     package mutating func append(_ bytes: borrowing [UInt8]) {
         self.append(bytes, 0..<bytes.count)
     }
 
+    @inline(__always)
     package mutating func append(_ bytes: borrowing [UInt8], _ range: Range<Int>) {
         precondition(range.lowerBound >= 0 && range.upperBound <= bytes.count)
-        self.reserve(range.count)
-        unsafe bytes.withUnsafeBytes { source in
-            guard let from = source.baseAddress, let to = unsafe self.memory.baseAddress else { return }
-            unsafe (to + self.count).copyMemory(from: from + range.lowerBound, byteCount: range.count)
-        }
-        self.count += range.count
+        unsafe bytes.withUnsafeBytes { unsafe self.append(UnsafeRawBufferPointer(rebasing: $0[range])) }
+    }
+
+    @inline(__always)
+    package mutating func append(_ bytes: RawSpan, _ range: Range<Int>) {
+        unsafe bytes.extracting(range).withUnsafeBytes { unsafe self.append($0) }
+    }
+
+    @inline(__always)
+    package mutating func append(_ bytes: UnsafeRawBufferPointer) {
+        self.reserve(bytes.count)
+        guard let from = bytes.baseAddress, let to = unsafe self.memory.baseAddress else { return }
+        unsafe (to + self.count).copyMemory(from: from, byteCount: bytes.count)
+        self.count &+= bytes.count
     }
 
     /// Removes the last byte if it is the given one: the comma after a list's last member.

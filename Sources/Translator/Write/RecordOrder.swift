@@ -4,29 +4,10 @@ struct RecordOrder {
     private let ranks: [Int32]
     private let rankCount: Int
 
-    /// A place for every label name: names whose values are worth most to group by come first.
-    ///
-    /// What records of a call share is sent and billed once. Grouping by a name saves, for each of its values, about the
-    /// bytes it takes in all series divided by the number of its values: `cluster` first, then `job`, then `instance`,
-    /// and `__name__` among the last.
-    static func priorities(of table: borrowing LabelTable) -> [Int32] {
-        let labels = table.labels
-        let names = table.names
-        var bytes = [Int](repeating: 0, count: names.count)
-        for label in labels {
-            bytes[Int(label.name)] += Int(label.uses) * Int(label.storedBytes + 20)
-        }
-        let worth = names.indices.map { bytes[$0] / max(Int(names[$0].values), 1) }
-        let order = names.indices.sorted { worth[$0] != worth[$1] ? worth[$0] > worth[$1] : $0 < $1 }
-        var priorities = [Int32](repeating: 0, count: names.count)
-        for (place, name) in order.enumerated() { priorities[name] = Int32(place) }
-        return priorities
-    }
-
     /// Sorts the series by label set and metric name.
-    init(_ walk: borrowing WriteRequestWalk) {
-        let series = walk.series
-        let sets = walk.labelSets
+    init(_ content: borrowing WriteContent) {
+        let series = content.series
+        let sets = content.labelSets
         /// Below zero, zero or above, as the left series comes before, with or after the right one.
         func compare(_ left: Int32, _ right: Int32) -> Int {
             if left == right { return 0 }
@@ -39,12 +20,11 @@ struct RecordOrder {
                 if difference != 0 { return difference }
                 index += 1
             }
-            if one.setCount != other.setCount { return Int(one.setCount - other.setCount) }
-            return Int(one.metric) - Int(other.metric)
+            return Int(one.setCount - other.setCount)
         }
 
         // By a number first that says the same wherever it differs, and at length only where it does not.
-        let keys = Self.sortKeys(walk)
+        let keys = Self.sortKeys(content)
         let order = zip(keys.values, series.indices).map { (key: $0, number: Int32($1)) }.sorted { left, right in
             if left.key != right.key { return left.key < right.key }
             let difference = keys.isExact ? 0 : compare(left.number, right.number)
@@ -71,7 +51,7 @@ struct RecordOrder {
     func pack(
         _ samples: inout [WritePlan.Record],
         dropsSpecialValues: Bool,
-        _ series: [WriteRequestWalk.Series],
+        _ series: [WriteContent.Series],
         _ counts: inout WriteCounts,
         _ refusals: inout RefusalSummary
     ) -> (records: [WritePlan.Record], ordinaryCount: Int) {
@@ -160,31 +140,48 @@ struct RecordOrder {
     /// highest priority in the highest bits, as far as 64 bits reach.
     ///
     /// - Returns: `isExact` if all names have found room, so that equal numbers mean equal series.
-    private static func sortKeys(_ walk: borrowing WriteRequestWalk) -> (values: [UInt64], isExact: Bool) {
-        let names = walk.table.names
-        let labels = walk.table.labels
+    private static func sortKeys(_ content: borrowing WriteContent) -> (values: [UInt64], isExact: Bool) {
+        let labels = content.table.labels
+        let names = content.table.names
         var shifts = [Int32](repeating: -1, count: names.count)
         var room = 64
-        for name in names.indices.sorted(by: { names[$0].priority < names[$1].priority }) {
+        for name in Self.namesByWorth(content) {
             let width = Int.bitWidth - Int(names[name].values).leadingZeroBitCount
             guard width <= room else { break }
             room -= width
             shifts[name] = Int32(room)
         }
-        let isExact = !shifts.contains(-1)
-        let sets = walk.labelSets
-        let values = walk.series.map { series in
+        // What each label adds to the number of a series that has it.
+        let parts = labels.map { label in
+            let shift = shifts[Int(label.name)]
+            return shift < 0 ? 0 : UInt64(label.ordinal) << UInt64(shift)
+        }
+        let sets = content.labelSets
+        let values = content.series.map { series in
             var key: UInt64 = 0
             for index in Int(series.setStart)..<Int(series.setStart + series.setCount) {
-                let label = labels[Int(sets[index])]
-                let shift = shifts[Int(label.name)]
-                if shift >= 0 { key |= UInt64(label.ordinal) << UInt64(shift) }
+                key |= parts[Int(sets[index])]
             }
-            let metric = labels[Int(series.metric)]
-            let shift = shifts[Int(metric.name)]
-            if shift >= 0 { key |= UInt64(metric.ordinal) << UInt64(shift) }
             return key
         }
-        return (values, isExact)
+        return (values, !shifts.contains(-1))
+    }
+
+    /// The label names, those whose values are worth most to group by first.
+    ///
+    /// What records of a call share is sent and billed once. Grouping by a name saves, for each of its values, about the
+    /// bytes it takes in all series divided by the number of its values: `cluster` first, then `job`, then `instance`,
+    /// and `__name__` among the last.
+    private static func namesByWorth(_ content: borrowing WriteContent) -> [Int] {
+        let labels = content.table.labels
+        let names = content.table.names
+        var uses = [Int32](repeating: 0, count: labels.count)
+        for label in content.labelSets { uses[Int(label)] += 1 }
+        var worth = [Int](repeating: 0, count: names.count)
+        for (number, label) in labels.enumerated() {
+            worth[Int(label.name)] += Int(uses[number]) * Int(label.storedBytes + 20)
+        }
+        for name in names.indices { worth[name] /= max(Int(names[name].values), 1) }
+        return names.indices.sorted { worth[$0] != worth[$1] ? worth[$0] > worth[$1] : $0 < $1 }
     }
 }

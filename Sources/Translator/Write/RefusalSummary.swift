@@ -8,6 +8,8 @@ package struct RefusalSummary: Sendable, Equatable {
         case emptyLabelName = "empty_label_name"
         case duplicateLabelName = "duplicate_label_name"
         case invalidUTF8 = "invalid_utf8"
+        /// A reference of remote write 2.0 that its table of symbols does not have, or a name without its value.
+        case invalidReference = "invalid_reference"
         case tooManyLabels = "too_many_labels"
         case nameTooLong = "name_too_long"
         case recordTooLarge = "record_too_large"

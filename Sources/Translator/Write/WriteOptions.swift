@@ -1,5 +1,13 @@
 package import TimestreamModel
 
+/// The messages that remote write has.
+package enum WriteProtocol: Sendable, CaseIterable {
+    /// `prometheus.WriteRequest`.
+    case version1
+    /// `io.prometheus.write.v2.Request`.
+    case version2
+}
+
 /// How a tenant's samples become records.
 package struct WriteOptions: Sendable {
     package var table: TableName
@@ -33,6 +41,10 @@ package struct WriteCounts: Sendable, Equatable {
     package var series = 0
     package var samples = 0
     package var exemplars = 0
+    /// Exemplars that are malformed.
+    package var refusedExemplars = 0
+    /// Samples with a start timestamp (remote write 2.0), which is not stored.
+    package var startTimestamps = 0
     package var histograms = 0
     package var metadata = 0
     /// Left out by the tenant's `special_values: drop`.

@@ -43,7 +43,7 @@ extension WritePlan {
         guard let firstNumber = range.first else { return shared }
         let first = self.records[firstNumber]
         let firstSeries = self.series[Int(first.series)]
-        var labels = Array(self.labelSet(of: firstSeries))
+        var labels = self.labelSet(of: firstSeries).filter { $0 != firstSeries.metric }
         var hasOneMetric = true
         var hasOneTime = true
         var previous: Int32 = first.series
@@ -54,18 +54,21 @@ extension WritePlan {
             previous = record.series
             let series = self.series[Int(record.series)]
             hasOneMetric = hasOneMetric && series.metric == firstSeries.metric
-            let set = self.labelSet(of: series)
-            // Sets are in one order, and neighbours share their beginning: nearly all found at the same place.
-            var place = set.startIndex
-            labels.removeAll { label in
-                if place < set.endIndex, set[place] == label {
-                    place += 1
-                    return false
-                }
-                guard let found = set.firstIndex(of: label) else { return true }
-                place = found + 1
-                return false
+            // Sets are in one order: what comes later here comes later there.
+            var place = Int(series.setStart)
+            let end = place + Int(series.setCount)
+            var kept = 0
+            // By number: a loop over the list itself would copy it when it changes.
+            for candidate in 0..<labels.count {
+                let label = labels[candidate]
+                var index = place
+                while index < end, self.labelSets[index] != label { index += 1 }
+                guard index < end else { continue }
+                place = index + 1
+                labels[kept] = label
+                kept += 1
             }
+            labels.removeLast(labels.count - kept)
         }
         shared.labels = labels
         shared.metric = hasOneMetric ? firstSeries.metric : nil
@@ -73,7 +76,7 @@ extension WritePlan {
         return shared
     }
 
-    private func labelSet(of series: WriteRequestWalk.Series) -> ArraySlice<Int32> {
+    private func labelSet(of series: WriteContent.Series) -> ArraySlice<Int32> {
         self.labelSets[Int(series.setStart)..<Int(series.setStart + series.setCount)]
     }
 
@@ -100,10 +103,10 @@ extension WritePlan {
     private func appendRecord(_ record: Record, _ shared: Shared, isSpecial: Bool, to output: inout OutputBuffer) {
         let series = self.series[Int(record.series)]
         output.append("{")
-        let ownLabels = Int(series.setCount) - shared.labels.count
+        let ownLabels = Int(series.setCount) - 1 - shared.labels.count
         let needsMetricDimension = isSpecial && shared.metric == nil
         // Ordinary series without labels get the dimension that Timestream demands; a special one has its metric's.
-        let needsPlaceholder = series.setCount == 0 && !isSpecial
+        let needsPlaceholder = series.setCount == 1 && !isSpecial
         if ownLabels > 0 || needsMetricDimension || needsPlaceholder {
             output.append(#""Dimensions":["#)
             if ownLabels > 0 {
@@ -111,7 +114,7 @@ extension WritePlan {
                 for label in self.labelSet(of: series) {
                     if next < shared.labels.count, shared.labels[next] == label {
                         next += 1
-                    } else {
+                    } else if label != series.metric {
                         self.appendFragment(label, to: &output)
                     }
                 }

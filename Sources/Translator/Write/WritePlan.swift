@@ -33,7 +33,7 @@ package struct WritePlan: Sendable {
     /// In the order of packing; the index is the record's number in this plan.
     let records: [Record]
     let batches: [Batch]
-    let series: [WriteRequestWalk.Series]
+    let series: [WriteContent.Series]
     let labelSets: [Int32]
     let labels: [LabelTable.Label]
     let fragments: [UInt8]
@@ -53,7 +53,7 @@ package struct WritePlan: Sendable {
     /// The most memory that a plan can be made of; its numbers of 32 bits reach that far.
     package static let maximumMemoryBytes = Int(Int32.max)
 
-    /// Reads a remote write 1.0 request and plans its calls.
+    /// Reads a remote write request and plans its calls.
     ///
     /// - Parameters:
     ///   - decoded: the body after snappy.
@@ -62,27 +62,30 @@ package struct WritePlan: Sendable {
     ///   for this body; `.decodedTooLarge` for one of 2 GiB or more.
     package static func plan(
         _ decoded: [UInt8],
+        version: WriteProtocol = .version1,
         options: WriteOptions,
         memoryLimitBytes: Int = WritePlan.maximumMemoryBytes
     ) throws(ProtocolError) -> WritePlan {
         guard decoded.count <= Self.maximumMemoryBytes else {
             throw .decodedTooLarge(declared: decoded.count, limitBytes: Self.maximumMemoryBytes)
         }
-        var walk = try unsafe WriteRequestWalk.walk(
-            decoded.span.bytes,
-            options: options,
-            memoryLimitBytes: min(memoryLimitBytes, Self.maximumMemoryBytes)
-        )
-        let priorities = RecordOrder.priorities(of: walk.table)
-        walk.setPriorities(priorities)
-        var refusals = walk.refusals
-        var counts = walk.counts
-        let order = RecordOrder(walk)
-        var samples = walk.takeSamples()
+        let memoryLimitBytes = min(memoryLimitBytes, Self.maximumMemoryBytes)
+        let bytes = unsafe decoded.span.bytes
+        var content =
+            switch version {
+            case .version1:
+                try WriteRequestWalk.walk(bytes, options: options, memoryLimitBytes: memoryLimitBytes)
+            case .version2:
+                try WriteRequestWalkV2.walk(bytes, options: options, memoryLimitBytes: memoryLimitBytes)
+            }
+        let order = RecordOrder(content)
+        var refusals = content.refusals
+        var counts = content.counts
+        var samples = content.takeSamples()
         let (records, ordinaryCount) = order.pack(
             &samples,
             dropsSpecialValues: options.dropsSpecialValues,
-            walk.series,
+            content.series,
             &counts,
             &refusals
         )
@@ -92,7 +95,9 @@ package struct WritePlan: Sendable {
             for start in stride(from: part.lowerBound, to: part.upperBound, by: WriteOptions.maximumRecords) {
                 let range = start..<min(start + WriteOptions.maximumRecords, part.upperBound)
                 batches.append(Batch(records: range, isSpecial: start >= ordinaryCount))
-                let bodyBytes = range.reduce(0) { $0 + Int(walk.series[Int(records[$1].series)].fragmentBytes) + 128 }
+                let bodyBytes = range.reduce(0) { sum, record in
+                    sum + Int(content.series[Int(records[record].series)].fragmentBytes) + 128
+                }
                 largestBodyBytes = max(largestBodyBytes, bodyBytes)
             }
         }
@@ -106,13 +111,13 @@ package struct WritePlan: Sendable {
         return WritePlan(
             counts: counts,
             refusals: refusals,
-            memoryBytes: bodyBytes + records.capacity * MemoryLayout<Record>.stride + walk.retainedBytes,
+            memoryBytes: bodyBytes + records.capacity * MemoryLayout<Record>.stride + content.retainedBytes,
             records: records,
             batches: batches,
-            series: walk.series,
-            labelSets: walk.labelSets,
-            labels: walk.table.labels,
-            fragments: walk.table.fragments,
+            series: content.series,
+            labelSets: content.labelSets,
+            labels: content.table.labels,
+            fragments: content.table.fragments,
             table: table
         )
     }

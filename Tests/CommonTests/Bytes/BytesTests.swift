@@ -13,7 +13,6 @@ struct BytesTests {
     )
     func digits(bytes: [UInt8], expected: String) {
         #expect(hexadecimal(bytes) == expected)
-        #expect(hexadecimal(bytes[...]) == expected)
     }
 
     @Test("every byte reads back from its digits")

@@ -12,7 +12,8 @@ struct ServiceAnswerTests {
         _ body: String,
         headers: [(name: String, value: String)] = []
     ) -> TimestreamError {
-        ServiceAnswer.error(in: UpstreamResponse(status: status, headers: headers, body: Array(body.utf8)))
+        let head = headers.flatMap { Array("\($0.name): \($0.value)\r\n".utf8) }
+        return ServiceAnswer.error(in: UpstreamResponse(status: status, head: head, body: Array(body.utf8)))
     }
 
     @Test("rejected records come with index, reason and version, as far as the service gives them")

@@ -1,0 +1,236 @@
+/// What a write request holds, as flat arrays.
+///
+/// The walk of either protocol version fills it, series by series; `WritePlan` packs it. A series that cannot be stored
+/// is counted in `refusals` and costs only itself.
+struct WriteContent: ~Copyable {
+    struct Series {
+        /// The labels, `__name__` among them, as numbers of the table's labels, in `labelSets`; by name, byte by byte.
+        var setStart: Int32
+        var setCount: Int32
+        /// The label `__name__`.
+        var metric: Int32
+        /// Its place in the request's `timeseries`.
+        var position: Int32
+        /// Bytes of JSON that its labels and its metric name are.
+        var fragmentBytes: Int32
+    }
+
+    private(set) var table: LabelTable
+    /// The labels of the series at hand.
+    var line = LabelLine()
+    /// What is wrong with that series as a whole, found before its end.
+    private var seriesFault: RefusalSummary.Reason?
+    private(set) var labelSets: [Int32] = []
+    private(set) var series: [Series] = []
+    private(set) var samples: [WritePlan.Record] = []
+    var refusals = RefusalSummary()
+    /// Everything of its kind in the request, stored or not.
+    var counts = WriteCounts()
+
+    let maximumLabels: Int
+    private let options: WriteOptions
+    private let memoryLimitBytes: Int
+    /// How many samples there may be before the series at hand ends.
+    private var sampleLimit = 0
+    /// Where the samples of the series at hand start.
+    private var firstSample = 0
+
+    init(byteCount: Int, options: WriteOptions, memoryLimitBytes: Int) {
+        self.table = LabelTable(expectedLabels: byteCount / 512)
+        self.options = options
+        self.maximumLabels = min(options.maxLabelsPerSeries, WriteOptions.maximumLabels)
+        self.memoryLimitBytes = memoryLimitBytes
+    }
+
+    // MARK: Memory
+
+    /// A sample is 24 bytes, thrice while its array doubles, or twice and once in its place in order.
+    private static let bytesOfSample = 80
+    /// A series is 20 bytes, and 40 more while it is sorted.
+    private static let bytesOfSeries = 112
+    private static let bytesOfLabelInSet = 12
+
+    /// Finds out how many samples there is still room for.
+    ///
+    /// The smallest sample is two bytes of a body and forty times that here: what a body declares says little about what
+    /// it costs.
+    private mutating func setSampleLimit() throws(ProtocolError) {
+        let others =
+            self.series.count * Self.bytesOfSeries + self.labelSets.count * Self.bytesOfLabelInSet
+            + self.table.memoryBytes
+        guard others <= self.memoryLimitBytes else { throw .overMemory(limitBytes: self.memoryLimitBytes) }
+        self.sampleLimit = (self.memoryLimitBytes - others) / Self.bytesOfSample
+    }
+
+    /// What a plan keeps of it.
+    var retainedBytes: Int {
+        self.series.capacity * MemoryLayout<Series>.stride + self.labelSets.capacity * MemoryLayout<Int32>.stride
+            + self.table.labels.capacity * MemoryLayout<LabelTable.Label>.stride + self.table.fragments.capacity
+    }
+
+    /// Hands the samples over, so that they can be put in order without a second copy of them all.
+    mutating func takeSamples() -> [WritePlan.Record] {
+        var samples: [WritePlan.Record] = []
+        swap(&samples, &self.samples)
+        return samples
+    }
+
+    // MARK: Series
+
+    /// - Parameter position: where its message starts.
+    mutating func beginSeries(at position: Int) throws(ProtocolError) {
+        try self.setSampleLimit()
+        self.counts.series += 1
+        self.seriesFault = nil
+        self.line.next(at: position)
+        self.firstSample = self.samples.count
+    }
+
+    /// Adds a label to the series at hand.
+    ///
+    /// - Parameter field: its bytes in the message, key and length included.
+    mutating func addLabel(_ name: Range<Int>, _ value: Range<Int>, field: Range<Int>, _ bytes: RawSpan) {
+        guard self.line.count < self.maximumLabels else {
+            // Past the limit labels are still checked for their form, but no longer kept.
+            self.noteFault(.tooManyLabels)
+            return self.line.forgetPlace()
+        }
+        let number = self.table.intern(name, value, in: bytes)
+        self.line.put(number, field: field, bytes, self.table)
+    }
+
+    /// Notes that the series at hand cannot be stored; the first reason counts.
+    mutating func noteFault(_ reason: RefusalSummary.Reason) {
+        if self.seriesFault == nil { self.seriesFault = reason }
+    }
+
+    /// Notes something wrong beside the samples of the series at hand, which are stored all the same.
+    mutating func refuse(_ detail: String) {
+        self.refusals.add(.invalidReference, samples: 0, detail: "timeseries[\(self.counts.series - 1)]: \(detail)")
+    }
+
+    mutating func addSample(timestamp: Int64, bits: UInt64) throws(ProtocolError) {
+        guard self.samples.count < self.sampleLimit else { throw .overMemory(limitBytes: self.memoryLimitBytes) }
+        self.counts.samples += 1
+        self.samples.append(WritePlan.Record(series: Int32(self.series.count), timestamp: timestamp, bits: bits))
+    }
+
+    /// Keeps the series, or takes its samples back and counts why.
+    mutating func endSeries(_ bytes: RawSpan) {
+        self.line.end()
+        let position = Int32(self.counts.series - 1)
+        let sampleCount = self.samples.count - self.firstSample
+        let setStart = self.labelSets.count
+        var series = Series(setStart: Int32(setStart), setCount: 0, metric: -1, position: position, fragmentBytes: 0)
+        let fault = self.collectLabels(into: &series, bytes)
+        guard fault == nil, sampleCount > 0 else {
+            self.labelSets.removeLast(self.labelSets.count - setStart)
+            self.samples.removeLast(sampleCount)
+            if let fault, sampleCount > 0 { self.refuse(fault, position, samples: sampleCount, bytes) }
+            return
+        }
+        series.setCount = Int32(self.labelSets.count - setStart)
+        self.series.append(series)
+    }
+
+    private struct SeriesFault {
+        var reason: RefusalSummary.Reason
+        /// The label at fault, if it is one label.
+        var label: Int32?
+    }
+
+    /// Appends the series' labels to `labelSets`.
+    private mutating func collectLabels(into series: inout Series, _ bytes: RawSpan) -> SeriesFault? {
+        if let reason = self.seriesFault { return SeriesFault(reason: reason) }
+        let sums = self.line.sums
+        if sums.faulty > 0, let fault = self.labelFault() { return fault }
+        if sums.empty == 0 {
+            self.labelSets.append(contentsOf: self.line.numbers)
+        } else {
+            // The same as no label at all.
+            for (index, entry) in self.line.entries.enumerated() where !entry.isEmpty {
+                self.labelSets.append(self.line.numbers[index])
+            }
+        }
+        // Names in strict order are distinct names.
+        if sums.notInOrder > 0, let fault = self.putInOrder(setStart: Int(series.setStart), bytes) { return fault }
+        guard let metric = self.line.metric else { return SeriesFault(reason: .missingMetricName) }
+        guard sums.storedBytes <= WriteOptions.maximumLabelBytes else { return SeriesFault(reason: .recordTooLarge) }
+        series.metric = metric
+        series.fragmentBytes = sums.fragmentBytes
+        return nil
+    }
+
+    private func labelFault() -> SeriesFault? {
+        for (index, entry) in self.line.entries.enumerated() {
+            let number = self.line.numbers[index]
+            switch entry.fault {
+            case .none: continue
+            case .emptyName: return SeriesFault(reason: .emptyLabelName, label: number)
+            case .invalidUTF8: return SeriesFault(reason: .invalidUTF8, label: number)
+            case .nameTooLong: return SeriesFault(reason: .nameTooLong, label: number)
+            case .valueTooLong: return SeriesFault(reason: .recordTooLarge, label: number)
+            }
+        }
+        return nil
+    }
+
+    /// Sorts the labels of a sender that does not, and finds a name that comes twice.
+    private mutating func putInOrder(setStart: Int, _ bytes: RawSpan) -> SeriesFault? {
+        var names = Set<Int32>()
+        for (index, entry) in self.line.entries.enumerated() where !names.insert(entry.name).inserted {
+            return SeriesFault(reason: .duplicateLabelName, label: self.line.numbers[index])
+        }
+        // At most 128, and nearly in order.
+        for index in setStart..<self.labelSets.count {
+            let label = self.labelSets[index]
+            let name = self.table.labels[Int(label)].name
+            var place = index
+            while place > setStart {
+                let other = self.labelSets[place - 1]
+                if self.table.isName(self.table.labels[Int(other)].name, before: name, in: bytes) { break }
+                self.labelSets[place] = other
+                place -= 1
+            }
+            self.labelSets[place] = label
+        }
+        return nil
+    }
+
+    private mutating func refuse(_ fault: SeriesFault, _ position: Int32, samples: Int, _ bytes: RawSpan) {
+        if case .nameTooLong = fault.reason, self.options.dropsLongNames {
+            self.counts.droppedLongNames += samples
+            return
+        }
+        let detail = self.refusals.wantsDetail ? self.describe(fault, position, bytes) : ""
+        self.refusals.add(fault.reason, samples: samples, detail: detail)
+    }
+
+    private func describe(_ fault: SeriesFault, _ position: Int32, _ bytes: RawSpan) -> String {
+        var text = "timeseries[\(position)]: "
+        switch fault.reason {
+        case .missingMetricName: text += "no metric name (label __name__)"
+        case .tooManyLabels: text += "more than \(self.maximumLabels) labels"
+        case .recordTooLarge: text += "labels of more than \(WriteOptions.maximumLabelBytes) bytes together"
+        case .invalidReference: text += "label references that are not pairs of symbols"
+        case .emptyLabelName: text += "a label with an empty name"
+        case .duplicateLabelName: text += "label name repeated"
+        case .invalidUTF8: text += "a label that is not valid UTF-8"
+        case .nameTooLong:
+            text += "a name too long for Timestream (label \(ColumnName.maximumDimensionNameBytes) bytes, "
+            text += "metric \(ColumnName.maximumMeasureNameBytes) bytes)"
+        default: text += fault.reason.rawValue
+        }
+        if let number = fault.label, fault.reason != .invalidUTF8, fault.reason != .emptyLabelName {
+            let label = self.table.labels[Int(number)]
+            let isMetric = label.name == LabelTable.metricName && fault.reason == .nameTooLong
+            let start = Int(isMetric ? label.valueStart : label.nameStart)
+            let count = min(Int(isMetric ? label.valueCount : label.nameCount), 80)
+            let name = unsafe bytes.extracting(start..<start + count).withUnsafeBytes {
+                unsafe String(decoding: $0, as: UTF8.self)
+            }
+            text += ": \"\(name)\""
+        }
+        return text
+    }
+}
