@@ -141,7 +141,8 @@ def test_metadata_alone_and_an_empty_request_are_fine(gateway):
     ("headers", "status"),
     [
         ({"Content-Type": "application/json"}, 415),
-        ({"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"}, 415),
+        # The good body is of version 1.0.
+        ({"Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request"}, 400),
         ({"Content-Type": "application/x-protobuf; proto=prometheus.WriteRequest"}, 204),
         ({"Content-Type": "application/x-protobuf;proto=nonsense"}, 415),
         ({"Content-Encoding": "gzip"}, 415),

@@ -37,10 +37,20 @@ struct Exchange: Sendable {
         let start = ContinuousClock.now
         self.tenant.metrics.writeRequests.increment()
         defer { self.tenant.metrics.writeDuration.observe(ContinuousClock.now - start) }
+        let version: WriteProtocol
         do {
-            return try await self.store(request)
+            version = try MediaType.checkWrite(request.head.headerFields)
         } catch {
-            return self.answer(error)
+            return self.answer(.mediaType(error))
+        }
+        do {
+            return try await self.store(request, version)
+        } catch {
+            var answer = self.answer(error)
+            if case .content = error {
+                answer.headerFields.append(contentsOf: WrittenCounts.none.headerFields(version))
+            }
+            return answer
         }
     }
 
@@ -55,13 +65,18 @@ struct Exchange: Sendable {
         }
     }
 
-    private func store(_ request: IncomingRequest) async throws(Failure) -> OutgoingResponse {
-        do throws(MediaType.Unsupported) {
-            try MediaType.checkWrite(request.head.headerFields)
-        } catch { throw .mediaType(error) }
+    private func store(
+        _ request: IncomingRequest,
+        _ version: WriteProtocol
+    ) async throws(Failure) -> OutgoingResponse {
         let (body, lease) = try await self.collect(request.body, limitBytes: self.limits.maxBodyBytes)
         defer { lease.release() }
-        let handler = WriteHandler(tenant: self.tenant, requestID: self.requestID, logger: self.logger)
+        let handler = WriteHandler(
+            tenant: self.tenant,
+            version: version,
+            requestID: self.requestID,
+            logger: self.logger
+        )
         let plan = try await self.plan(body, handler, lease)
         let remaining = self.deadline - ContinuousClock.now
         guard remaining > .zero else { throw .late }

@@ -49,6 +49,7 @@ final class TenantMetrics: Sendable {
     let metadata: MetricCounter
     let exemplars: MetricCounter
     let histograms: MetricCounter
+    let startTimestamps: MetricCounter
     private let rejectedSamples: [RefusalSummary.Reason: MetricCounter]
     private let droppedSamples: [Drop: MetricCounter]
 
@@ -86,6 +87,10 @@ final class TenantMetrics: Sendable {
         self.metadata = counter("gateway_metadata_received_total", "Metric metadata entries received; not stored.")
         self.exemplars = counter("gateway_exemplars_received_total", "Exemplars received; not stored.")
         self.histograms = counter("gateway_histograms_received_total", "Native histograms received; refused.")
+        self.startTimestamps = counter(
+            "gateway_start_timestamps_received_total",
+            "Samples with a start timestamp (remote write 2.0); the timestamp is not stored."
+        )
         self.rejectedSamples = Dictionary(
             uniqueKeysWithValues: RefusalSummary.Reason.allCases.map { reason in
                 let labels = label + [("reason", reason.rawValue)]
@@ -107,6 +112,7 @@ final class TenantMetrics: Sendable {
         self.metadata.increment(by: counts.metadata)
         self.exemplars.increment(by: counts.exemplars)
         self.histograms.increment(by: counts.histograms)
+        self.startTimestamps.increment(by: counts.startTimestamps)
         self.droppedSamples[.specialValue]?.increment(by: counts.droppedSpecialValues)
         self.droppedSamples[.longName]?.increment(by: counts.droppedLongNames)
         self.ignoredSamples.increment(by: counts.droppedSpecialValues + counts.droppedLongNames)

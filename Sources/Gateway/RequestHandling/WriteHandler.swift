@@ -14,6 +14,7 @@ struct WriteHandler: Sendable {
     static let inlineBytes = 1 << 20
 
     let tenant: TenantService
+    let version: WriteProtocol
     let requestID: String
     let logger: Logger
 
@@ -34,17 +35,25 @@ struct WriteHandler: Sendable {
     /// Plans the calls of a decoded body.
     func plan(_ decoded: [UInt8], memoryLimitBytes: Int, inline: Bool) async throws(ProtocolError) -> WritePlan {
         let options = self.tenant.writeOptions
-        if inline { return try WritePlan.plan(decoded, options: options, memoryLimitBytes: memoryLimitBytes) }
-        return try await Self.planElsewhere(decoded, options, memoryLimitBytes: memoryLimitBytes)
+        if inline {
+            return try WritePlan.plan(
+                decoded,
+                version: self.version,
+                options: options,
+                memoryLimitBytes: memoryLimitBytes
+            )
+        }
+        return try await Self.planElsewhere(decoded, self.version, options, memoryLimitBytes: memoryLimitBytes)
     }
 
     @concurrent
     private static func planElsewhere(
         _ decoded: [UInt8],
+        _ version: WriteProtocol,
         _ options: WriteOptions,
         memoryLimitBytes: Int
     ) async throws(ProtocolError) -> WritePlan {
-        try WritePlan.plan(decoded, options: options, memoryLimitBytes: memoryLimitBytes)
+        try WritePlan.plan(decoded, version: version, options: options, memoryLimitBytes: memoryLimitBytes)
     }
 
     /// Sends the plan's calls and answers.
@@ -73,15 +82,17 @@ struct WriteHandler: Sendable {
                 AnswerLine.make(message, tenant: self.tenant.settings.id, requestID: self.requestID)
             )
         }
+        let written = WrittenCounts(outcome, counts)
         guard outcome.refusals.isEmpty else {
             let stored = outcome.stored + counts.repeatedSamples
             let message = "stored \(stored) of \(counts.samples) samples; refused: \(outcome.refusals.description)"
             return .text(
                 .badRequest,
-                AnswerLine.make(message, tenant: self.tenant.settings.id, requestID: self.requestID)
+                AnswerLine.make(message, tenant: self.tenant.settings.id, requestID: self.requestID),
+                headerFields: written.headerFields(self.version)
             )
         }
-        return OutgoingResponse(status: .noContent)
+        return OutgoingResponse(status: .noContent, headerFields: written.headerFields(self.version))
     }
 }
 

@@ -139,8 +139,8 @@ struct HeadDecisionsTests {
         "an unknown media type, message or encoding is 415, and no body is read",
         arguments: [
             [.contentType: "text/plain"], [.contentType: "application/json"], [.contentType: ""],
-            [.contentType: "application/x-protobuf;proto=io.prometheus.write.v2.Request"],
-            [.contentType: "application/x-protobuf; proto=\"io.prometheus.write.v2.Request\""],
+            [.contentType: "application/x-protobuf;proto=io.prometheus.write.v3.Request"],
+            [.contentType: "application/x-protobuf; proto=\"io.prometheus.write.v3.Request\""],
             [.contentType: "application/x-protobuf;PROTO=x"], [.contentEncoding: "gzip"], [.contentEncoding: "zstd"],
             [.contentEncoding: "snappy, snappy"], [.contentEncoding: ""], [.contentType: "application/x-protobufx"],
         ] as [HTTPFields]

@@ -14,6 +14,7 @@ _SCALARS = {
     "int64": descriptor_pb2.FieldDescriptorProto.TYPE_INT64,
     "uint64": descriptor_pb2.FieldDescriptorProto.TYPE_UINT64,
     "int32": descriptor_pb2.FieldDescriptorProto.TYPE_INT32,
+    "uint32": descriptor_pb2.FieldDescriptorProto.TYPE_UINT32,
 }
 
 # Labels are bytes here, so that invalid UTF-8 can be sent too.
@@ -38,10 +39,23 @@ _MESSAGES = {
     "ReadResponse": [("results", 1, "QueryResult", "*")],
 }
 
+# Remote write 2.0. The `unpacked` list is the same field in its other encoding, which a receiver must take too.
+_MESSAGES_2 = {
+    "Sample": [("value", 1, "bits", ""), ("timestamp", 2, "int64", ""), ("start_timestamp", 3, "int64", "")],
+    "Exemplar": [("labels_refs", 1, "uint32", "*"), ("value", 2, "double", ""), ("timestamp", 3, "int64", "")],
+    "Metadata": [("type", 1, "int32", ""), ("help_ref", 3, "uint32", ""), ("unit_ref", 4, "uint32", "")],
+    "Histogram": [("count_int", 1, "uint64", ""), ("sum", 3, "double", ""), ("timestamp", 15, "int64", "")],
+    "TimeSeries": [
+        ("labels_refs", 1, "uint32", "*"), ("samples", 2, "Sample", "*"), ("histograms", 3, "Histogram", "*"),
+        ("exemplars", 4, "Exemplar", "*"), ("metadata", 5, "Metadata", ""), ("created_timestamp", 6, "int64", ""),
+    ],
+    "Request": [("symbols", 4, "bytes", "*"), ("timeseries", 5, "TimeSeries", "*")],
+}
 
-def _messages():
-    file = descriptor_pb2.FileDescriptorProto(name="remote.proto", package="prometheus", syntax="proto3")
-    for message_name, fields in _MESSAGES.items():
+
+def _messages(package, messages):
+    file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto3")
+    for message_name, fields in messages.items():
         message = file.message_type.add(name=message_name)
         for name, number, kind, repeated in fields:
             field = message.field.add(name=name, number=number)
@@ -50,18 +64,25 @@ def _messages():
                 field.type = _SCALARS[kind]
             else:
                 field.type = field.TYPE_MESSAGE
-                field.type_name = f".prometheus.{kind}"
+                field.type_name = f".{package}.{kind}"
     pool = descriptor_pool.DescriptorPool()
     pool.Add(file)
     return {
-        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"prometheus.{name}")) for name in _MESSAGES
+        name: message_factory.GetMessageClass(pool.FindMessageTypeByName(f"{package}.{name}")) for name in messages
     }
 
 
-_classes = _messages()
+_classes = _messages("prometheus", _MESSAGES)
+RequestV2 = _messages("io.prometheus.write.v2", _MESSAGES_2)["Request"]
 WriteRequest = _classes["WriteRequest"]
 ReadRequest = _classes["ReadRequest"]
 ReadResponse = _classes["ReadResponse"]
+
+# How a sender says that a body is of remote write 2.0.
+VERSION_2 = {
+    "Content-Type": "application/x-protobuf;proto=io.prometheus.write.v2.Request",
+    "X-Prometheus-Remote-Write-Version": "2.0.0",
+}
 
 EQ, NEQ, RE, NRE = range(4)
 STALE = 0x7FF0000000000002
