@@ -57,7 +57,7 @@ struct HistogramChunkEncoder: Sendable {
             self.begin(histogram, timestampMilliseconds, .unknown)
             return chunk
         }
-        let reset = self.previous.map { CounterReset.between($0, histogram) }
+        let reset = self.previous.map { self.reset(from: $0, to: histogram) }
         if self.histogramCount > 0, self.fits(histogram, reset) {
             self.add(histogram, timestampMilliseconds)
             return nil
@@ -86,6 +86,13 @@ struct HistogramChunkEncoder: Sendable {
         let chunk = self.flush()
         self.previous = nil
         return chunk
+    }
+
+    private func reset(from previous: NativeHistogram, to histogram: NativeHistogram) -> CounterReset {
+        guard self.head == .gauge else { return CounterReset.between(previous, histogram) }
+        // A counter after a gauge continues nothing; Prometheus calls that no reset of one kind, and unknown of the other.
+        if histogram.resetHint == NativeHistogram.reset { return .reset }
+        return histogram.isFloat ? .unknown : .continued
     }
 
     private func fits(_ histogram: NativeHistogram, _ reset: CounterReset?) -> Bool {

@@ -52,10 +52,7 @@ extension HistogramReader {
         if self.schema == Self.customSchema {
             if let fault = self.customFault { return fault }
         } else if Self.exponentialSchemas.contains(self.schema) {
-            for side in [self.positive, self.negative] {
-                if side.hasNegativeGap { return .negativeSpanOffset }
-                if side.spanBuckets != UInt64(self.buckets(of: side)) { return .bucketsMismatch }
-            }
+            if let fault = self.layoutFault(of: self.positive) ?? self.layoutFault(of: self.negative) { return fault }
             if self.bounds.count > 0 { return .exponentialWithBounds }
         } else {
             return .unknownSchema
@@ -67,12 +64,17 @@ extension HistogramReader {
         self.isFloat ? side.counts : side.deltas
     }
 
+    private func layoutFault(of side: Side) -> HistogramFault? {
+        if side.hasNegativeGap { return .negativeSpanOffset }
+        return side.spanBuckets == UInt64(self.buckets(of: side)) ? nil : .bucketsMismatch
+    }
+
     private var customFault: HistogramFault? {
         if self.bounds.hasNaN { return .customBoundsNaN }
         if !self.bounds.isIncreasing { return .customBoundsOrder }
         if self.bounds.endsInInfinity { return .customBoundsInfinite }
-        if self.positive.startsBelowZero || self.positive.hasNegativeGap { return .negativeSpanOffset }
-        if self.positive.spanBuckets != UInt64(self.buckets(of: self.positive)) { return .bucketsMismatch }
+        if self.positive.startsBelowZero { return .negativeSpanOffset }
+        if let fault = self.layoutFault(of: self.positive) { return fault }
         if Int64(self.bounds.count) + 1 < self.positive.reach { return .customBoundsTooFew }
         let isZeroBucketEmpty = self.isFloat ? self.floatZeroCount == 0 : self.integerZeroCount == 0
         guard isZeroBucketEmpty, Double(bitPattern: self.zeroThresholdBits) == 0 else { return .customZeroBucket }

@@ -13,11 +13,7 @@ extension HistogramReader {
         if self.schema != 0 { size += 1 + WireVarint.size(of: HistogramWalk.zigzag32(self.schema)) }
         if self.zeroThresholdBits != 0 { size += 9 }
         if self.resetHint != 0 { size += 1 + WireVarint.size(of: Self.bits(self.resetHint)) }
-        for side in [self.negative, self.positive] {
-            size += side.spanBytes
-            if side.deltas > 0 { size += 1 + WireVarint.size(of: UInt64(side.deltaBytes)) + side.deltaBytes }
-            if side.counts > 0 { size += 1 + WireVarint.size(of: UInt64(side.counts * 8)) + side.counts * 8 }
-        }
+        size += Self.bytes(of: self.negative) + Self.bytes(of: self.positive)
         return size
     }
 
@@ -48,14 +44,8 @@ extension HistogramReader {
         var writer = ListWriter()
         swap(&writer.output, &output)
         defer { swap(&writer.output, &output) }
-        for (side, spans, deltas, counts) in [
-            (self.negative, HistogramField.negativeSpans, HistogramField.negativeDeltas, HistogramField.negativeCounts),
-            (self.positive, .positiveSpans, .positiveDeltas, .positiveCounts),
-        ] {
-            if side.spans > 0 { try HistogramWalk.walk(bytes, range, only: spans, &writer) }
-            try writer.append(deltas, side.deltas, side.deltaBytes, of: bytes, range)
-            try writer.append(counts, side.counts, side.counts * 8, of: bytes, range)
-        }
+        try writer.append(self.negative, .negativeSpans, .negativeDeltas, .negativeCounts, of: bytes, range)
+        try writer.append(self.positive, .positiveSpans, .positiveDeltas, .positiveCounts, of: bytes, range)
         if self.resetHint != 0 { Self.append(.resetHint, varint: Self.bits(self.resetHint), to: &writer.output) }
         try writer.append(.customValues, self.bounds.count, self.bounds.count * 8, of: bytes, range)
         if self.startTimestampMilliseconds != 0 {
@@ -67,6 +57,13 @@ extension HistogramReader {
     static func bytes(ofOffset offset: Int32, length: UInt32) -> Int {
         (offset == 0 ? 0 : 1 + WireVarint.size(of: HistogramWalk.zigzag32(offset)))
             + (length == 0 ? 0 : 1 + WireVarint.size(of: UInt64(length)))
+    }
+
+    private static func bytes(of side: Side) -> Int {
+        var size = side.spanBytes
+        if side.deltas > 0 { size += 1 + WireVarint.size(of: UInt64(side.deltaBytes)) + side.deltaBytes }
+        if side.counts > 0 { size += 1 + WireVarint.size(of: UInt64(side.counts * 8)) + side.counts * 8 }
+        return size
     }
 
     private static func bytes(of count: Count) -> Int {
@@ -116,6 +113,19 @@ extension HistogramReader {
 /// Writes the one list that a walk is after.
 private struct ListWriter: HistogramVisitor {
     var output: [UInt8] = []
+
+    mutating func append(
+        _ side: HistogramReader.Side,
+        _ spans: HistogramField,
+        _ deltas: HistogramField,
+        _ counts: HistogramField,
+        of bytes: RawSpan,
+        _ range: Range<Int>
+    ) throws(ProtocolError) {
+        if side.spans > 0 { try HistogramWalk.walk(bytes, range, only: spans, &self) }
+        try self.append(deltas, side.deltas, side.deltaBytes, of: bytes, range)
+        try self.append(counts, side.counts, side.counts * 8, of: bytes, range)
+    }
 
     /// Appends a packed list; nothing if it is empty.
     mutating func append(
