@@ -53,7 +53,6 @@ enum Base85 {
     /// - Returns: false if it is no such text; then some bytes may have been appended.
     static func decode(_ text: Span<UInt8>, to output: inout [UInt8]) -> Bool {
         guard text.count % 5 != 1 else { return false }
-        output.reserveCapacity(output.count + text.count / 5 * 4 + 4)
         var index = 0
         while index < text.count {
             let count = min(5, text.count - index)

@@ -7,9 +7,10 @@ enum HistogramChecksum {
     }
 
     static func value(of bytes: Span<UInt8>) -> UInt32 {
+        let table = Self.table
         var state = UInt32.max
         for index in 0..<bytes.count {
-            state = Self.table[Int((state ^ UInt32(bytes[index])) & 0xFF)] ^ state >> 8
+            state = table[Int((state ^ UInt32(bytes[index])) & 0xFF)] ^ state >> 8
         }
         return ~state
     }

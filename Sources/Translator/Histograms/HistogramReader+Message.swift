@@ -34,7 +34,6 @@ extension HistogramReader {
     /// - Parameter range: as it was read, of the same bytes.
     /// - Throws: never for bytes that are still the same.
     func appendMessage(of bytes: RawSpan, range: Range<Int>, to output: inout [UInt8]) throws(ProtocolError) {
-        output.reserveCapacity(output.count + self.messageBytes)
         Self.append(self.count, .countInt, .countFloat, to: &output)
         Self.append(.sum, double: self.sumBits, to: &output)
         if self.schema != 0 { Self.append(.schema, varint: HistogramWalk.zigzag32(self.schema), to: &output) }

@@ -30,6 +30,14 @@ struct HistogramRecord: Sendable {
         self.sum = Double(bitPattern: reader.sumBits)
     }
 
+    /// How many records a histogram becomes; to be asked before its message is written.
+    ///
+    /// - Returns: nil if it does not fit into the records that it may take.
+    static func count(messageBytes: Int, dimensionBytes: Int) -> Int? {
+        let room = Self.availableBytes(dimensionBytes: dimensionBytes)
+        return HistogramText.partCount(messageBytes: messageBytes, availableBytes: room)
+    }
+
     /// How long a text may be beside such dimensions; may be negative.
     static func availableBytes(dimensionBytes: Int) -> Int {
         let time = 8

@@ -82,4 +82,10 @@ struct HistogramSet: Sendable {
         }
         output += self.bytes[tail..<entry.range.upperBound]
     }
+    /// Takes out a histogram's values, for the chunk encoder.
+    ///
+    /// - Throws: never for an entry of this set.
+    func read(_ entry: Entry, into histogram: inout NativeHistogram) throws(ProtocolError) {
+        try histogram.read(unsafe self.bytes.span.bytes, range: entry.range)
+    }
 }

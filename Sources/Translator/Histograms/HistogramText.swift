@@ -22,21 +22,29 @@ struct HistogramText: Sendable, Equatable {
     ///   - availableBytes: the longest text that a record has room for.
     /// - Returns: nil if the message does not fit into `maximumParts` such texts.
     init?(_ message: Span<UInt8>, availableBytes: Int) {
-        guard availableBytes >= Self.headBytes else { return nil }
-        let bytesPerPart = (availableBytes - Self.headBytes) / 5 * 4
-        let room = availableBytes - Self.headBytes
-        if Base85.letters(forBytes: message.count) <= room {
-            self.partCount = 1
-            self.bytesPerPart = message.count
-        } else {
-            guard bytesPerPart > 0 else { return nil }
-            let count = (message.count - 1) / bytesPerPart + 1
-            guard count <= Self.maximumParts else { return nil }
-            self.partCount = count
-            self.bytesPerPart = bytesPerPart
+        guard let count = Self.partCount(messageBytes: message.count, availableBytes: availableBytes) else {
+            return nil
         }
+        self.partCount = count
+        self.bytesPerPart = count == 1 ? message.count : Self.bytesPerPart(availableBytes)
         self.checksum = HistogramChecksum.value(of: message)
         self.messageBytes = message.count
+    }
+
+    /// How many texts a message becomes; to be asked before it is written, which a large one may not be worth.
+    ///
+    /// - Returns: nil if it does not fit into `maximumParts` texts of `availableBytes`.
+    static func partCount(messageBytes: Int, availableBytes: Int) -> Int? {
+        guard availableBytes >= Self.headBytes else { return nil }
+        if Base85.letters(forBytes: messageBytes) <= availableBytes - Self.headBytes { return 1 }
+        let bytesPerPart = Self.bytesPerPart(availableBytes)
+        guard bytesPerPart > 0 else { return nil }
+        let count = (messageBytes - 1) / bytesPerPart + 1
+        return count <= Self.maximumParts ? count : nil
+    }
+
+    private static func bytesPerPart(_ availableBytes: Int) -> Int {
+        (availableBytes - Self.headBytes) / 5 * 4
     }
 
     /// Bytes of a part's text.

@@ -91,6 +91,30 @@ struct HistogramChunkTests {
         }
     }
 
+    @Test("what was put together from texts makes the same chunks as what was sent")
+    func fromTexts() throws {
+        var random = SeededGenerator(seed: 21)
+        let histograms = (0..<50).map { (time: Int64($0), histogram: TestHistogram.random(buckets: 9, &random)) }
+        var assembler = HistogramAssembler(limitBytes: 1 << 20)
+        for (time, histogram) in histograms.reversed() {
+            for text in try HistogramTextTests.texts(histogram.storedMessage, availableBytes: 60).reversed() {
+                try assembler.add(text.span, series: 0, timestampMilliseconds: time)
+            }
+        }
+        let set = assembler.finish()
+        var encoder = HistogramChunkEncoder()
+        var native = NativeHistogram()
+        var chunks: [HistogramChunk] = []
+        for entry in set.series[0] {
+            try set.read(entry, into: &native)
+            if let chunk = encoder.append(native, timestampMilliseconds: entry.timestampMilliseconds) {
+                chunks.append(chunk)
+            }
+        }
+        if let chunk = encoder.finish() { chunks.append(chunk) }
+        #expect(chunks == (try Self.encode(histograms)))
+    }
+
     @Test("within a chunk of a counter nothing falls")
     func noResetInside() throws {
         var random = SeededGenerator(seed: 11)

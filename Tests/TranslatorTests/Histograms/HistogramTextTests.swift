@@ -112,6 +112,8 @@ struct HistogramRecordTests {
         let dimensionBytes = Int.random(in: 0...1200, using: &random)
         let made = HistogramRecord(message.span, reader, dimensionBytes: dimensionBytes)
         let record = try #require(made)
+        let count = HistogramRecord.count(messageBytes: reader.messageBytes, dimensionBytes: dimensionBytes)
+        #expect(count == record.text.partCount)
         var names: [String] = []
         for part in 1...record.text.partCount {
             var output = OutputBuffer(capacity: 16)
@@ -136,13 +138,13 @@ struct HistogramRecordTests {
             #expect(values.first?["Name"] == "promx_data" && values.first?["Type"] == "VARCHAR")
             let sum = Double(bitPattern: histogram.sum)
             #expect(scalars["promx_sum"] == (part == 1 && sum.isFinite ? sum : nil))
-            let count: Double
+            let observations: Double
             switch histogram.count {
-            case nil: count = 0
-            case .integer(let value): count = Double(value)
-            case .float(let bits): count = Double(bitPattern: bits)
+            case nil: observations = 0
+            case .integer(let value): observations = Double(value)
+            case .float(let bits): observations = Double(bitPattern: bits)
             }
-            #expect(scalars["promx_count"] == (part == 1 ? count : nil))
+            #expect(scalars["promx_count"] == (part == 1 ? observations : nil))
         }
         #expect(names == Array(HistogramRecord.measureNames.prefix(names.count)))
     }
@@ -171,7 +173,10 @@ struct HistogramRecordTests {
         let message = histogram.storedMessage
         let reader = try HistogramMessageTests.read(message).reader
         func fits(_ message: [UInt8], _ reader: HistogramReader, _ dimensionBytes: Int) -> Bool {
-            HistogramRecord(message.span, reader, dimensionBytes: dimensionBytes) != nil
+            let count = HistogramRecord.count(messageBytes: message.count, dimensionBytes: dimensionBytes)
+            let record = HistogramRecord(message.span, reader, dimensionBytes: dimensionBytes)
+            #expect(count == record?.text.partCount)
+            return record != nil
         }
         #expect(!fits(message, reader, 100))
         let empty = try HistogramMessageTests.read([]).reader
