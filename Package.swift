@@ -146,7 +146,12 @@ let package = Package(
         ),
         tests(of: "TenantAccess", in: "Gateway", ["TenantConfiguration", "Common", httpTypes]),
         tests(of: "TenantConfiguration", in: "Gateway", ["Common", "TestSupport"], resources: [.copy("Cases")]),
-        tests(of: "Translator", in: "", ["RegularExpressions", "TimestreamModel", "Common", "TestSupport"]),
+        tests(
+            of: "Translator",
+            in: "",
+            ["RegularExpressions", "TimestreamModel", "Common", "TestSupport"],
+            resources: [.copy("Histograms/Vectors")]
+        ),
         tests(of: "RegularExpressions", in: "", ["TestSupport"], resources: [.copy("Vectors")]),
         tests(
             of: "TimestreamService",
