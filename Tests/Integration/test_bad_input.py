@@ -116,7 +116,7 @@ def test_a_bad_series_costs_only_itself(gateway, labels, reason):
     assert not gateway.read("/t/demo/read", NOW, NOW, (protocol.EQ, "__name__", "bad"))
 
 
-def test_metadata_and_exemplars_are_counted_histograms_are_told(gateway):
+def test_metadata_and_exemplars_are_counted_invalid_histograms_are_told(gateway):
     request = protocol.write_request([({"__name__": "kinds"}, [(1.0, NOW)])])
     request.metadata.add(type=1, metric_family_name="kinds", help="text")
     request.timeseries[0].exemplars.add(value=1.0, timestamp=NOW)
@@ -125,9 +125,10 @@ def test_metadata_and_exemplars_are_counted_histograms_are_told(gateway):
     assert gateway.metric("gateway_exemplars_received_total", tenant="demo") == 1
     entry = request.timeseries.add()
     entry.labels.add(name=b"__name__", value=b"native")
+    # A count of one and no bucket.
     entry.histograms.add(count_int=1, sum=1.0, timestamp=NOW)
     answer = gateway.write("/t/demo/write", request)
-    assert answer.status_code == 400 and "native_histogram=1" in answer.text
+    assert answer.status_code == 400 and "invalid_histogram=1" in answer.text
 
 
 def test_metadata_alone_and_an_empty_request_are_fine(gateway):

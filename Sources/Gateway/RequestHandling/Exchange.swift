@@ -81,7 +81,11 @@ struct Exchange: Sendable {
         let remaining = self.deadline - ContinuousClock.now
         guard remaining > .zero else { throw .late }
         do throws(AccessRefusal) {
-            try await self.access.admitSamples(plan.counts.samples, self.proven, within: remaining)
+            try await self.access.admitSamples(
+                plan.counts.samples + plan.counts.histograms,
+                self.proven,
+                within: remaining
+            )
         } catch { throw .access(error) }
         return await handler.send(plan, deadline: self.deadline)
     }

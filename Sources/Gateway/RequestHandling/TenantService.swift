@@ -44,6 +44,7 @@ final class TenantMetrics: Sendable {
     let readDuration: MetricHistogram
     // Ours.
     let storedSamples: MetricCounter
+    let storedHistograms: MetricCounter
     let failedSamples: MetricCounter
     let readSamples: MetricCounter
     let metadata: MetricCounter
@@ -79,6 +80,10 @@ final class TenantMetrics: Sendable {
             labels: label
         )
         self.storedSamples = counter("gateway_samples_stored_total", "Samples that Timestream has acknowledged.")
+        self.storedHistograms = counter(
+            "gateway_histograms_stored_total",
+            "Native histograms that Timestream has acknowledged; among the samples too."
+        )
         self.failedSamples = counter(
             "gateway_samples_failed_total",
             "Samples answered with 5xx: the sender keeps and repeats them."
@@ -86,7 +91,10 @@ final class TenantMetrics: Sendable {
         self.readSamples = counter("gateway_samples_read_total", "Samples in remote read answers.")
         self.metadata = counter("gateway_metadata_received_total", "Metric metadata entries received; not stored.")
         self.exemplars = counter("gateway_exemplars_received_total", "Exemplars received; not stored.")
-        self.histograms = counter("gateway_histograms_received_total", "Native histograms received; refused.")
+        self.histograms = counter(
+            "gateway_histograms_received_total",
+            "Native histograms in remote write requests that could be read."
+        )
         self.startTimestamps = counter(
             "gateway_start_timestamps_received_total",
             "Samples with a start timestamp (remote write 2.0); the timestamp is not stored."
@@ -108,7 +116,7 @@ final class TenantMetrics: Sendable {
     }
 
     func note(_ counts: WriteCounts) {
-        self.receivedSamples.increment(by: counts.samples)
+        self.receivedSamples.increment(by: counts.samples + counts.histograms)
         self.metadata.increment(by: counts.metadata)
         self.exemplars.increment(by: counts.exemplars)
         self.histograms.increment(by: counts.histograms)
@@ -120,7 +128,10 @@ final class TenantMetrics: Sendable {
 
     func note(_ outcome: RecordWriter.Outcome, repeated: Int) {
         // A repeated sample is stored once and acknowledged each time.
-        self.storedSamples.increment(by: outcome.stored + (outcome.failure == nil ? repeated : 0))
+        self.storedHistograms.increment(by: outcome.storedHistograms)
+        self.storedSamples.increment(
+            by: outcome.stored + outcome.storedHistograms + (outcome.failure == nil ? repeated : 0)
+        )
         self.failedSamples.increment(by: outcome.failed)
         for (reason, samples) in outcome.refusals.samplesByReason {
             self.rejectedSamples[reason]?.increment(by: samples)

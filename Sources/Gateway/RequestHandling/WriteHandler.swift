@@ -75,7 +75,8 @@ struct WriteHandler: Sendable {
                 )
             }
             let message =
-                "\(StoreFailure.words(failure)); \(outcome.stored) of \(counts.samples) samples stored, repeat the request"
+                "\(StoreFailure.words(failure)); \(outcome.stored + outcome.storedHistograms) of "
+                + "\(counts.samples + counts.histograms) samples stored, repeat the request"
             return StoreFailure.answer(
                 .serviceUnavailable,
                 failure,
@@ -84,8 +85,10 @@ struct WriteHandler: Sendable {
         }
         let written = WrittenCounts(outcome, counts)
         guard outcome.refusals.isEmpty else {
-            let stored = outcome.stored + counts.repeatedSamples
-            let message = "stored \(stored) of \(counts.samples) samples; refused: \(outcome.refusals.description)"
+            let stored = outcome.stored + outcome.storedHistograms + counts.repeatedSamples
+            let message =
+                "stored \(stored) of \(counts.samples + counts.histograms) samples; "
+                + "refused: \(outcome.refusals.description)"
             return .text(
                 .badRequest,
                 AnswerLine.make(message, tenant: self.tenant.settings.id, requestID: self.requestID),

@@ -43,20 +43,26 @@ struct RecordOrder {
         self.rankCount = Int(last) + 1
     }
 
-    /// Sorts samples by series and time, ordinary ones before NaN, stale markers and infinities; counts and leaves out
-    /// what cannot be stored; of the same point twice, the first one stays.
+    /// Samples in order, and how many there are of each form, by `WritePlan.Form.rawValue`.
+    struct Packed {
+        var records: [WritePlan.Record]
+        var counts: [Int]
+    }
+
+    /// Sorts samples by form, series and time; counts and leaves out what cannot be stored; of the same point twice, the
+    /// first one stays.
     ///
     /// - Parameter samples: empty afterwards, so that the memory of all of them is needed only twice.
-    /// - Returns: the records, and how many of them are ordinary.
     func pack(
         _ samples: inout [WritePlan.Record],
+        _ content: borrowing WriteContent,
         dropsSpecialValues: Bool,
-        _ series: [WriteContent.Series],
         _ counts: inout WriteCounts,
         _ refusals: inout RefusalSummary
-    ) -> (records: [WritePlan.Record], ordinaryCount: Int) {
+    ) -> Packed {
+        let series = content.series
         // A counting sort: how many samples each place gets, then where its first one goes, then where its last one is.
-        var ends = [Int32](repeating: 0, count: self.rankCount * 2)
+        var ends = [Int32](repeating: 0, count: self.rankCount * WritePlan.Form.allCases.count)
         for sample in samples {
             guard WriteOptions.timestampsMilliseconds.contains(sample.timestamp) else {
                 refusals.add(
@@ -67,7 +73,7 @@ struct RecordOrder {
                 )
                 continue
             }
-            if dropsSpecialValues, sample.isSpecial {
+            if dropsSpecialValues, sample.form == .special {
                 counts.droppedSpecialValues += 1
             } else {
                 ends[self.place(of: sample)] += 1
@@ -81,7 +87,7 @@ struct RecordOrder {
         }
         var records = [WritePlan.Record](repeating: .init(series: 0, timestamp: 0, bits: 0), count: Int(total))
         for sample in samples where WriteOptions.timestampsMilliseconds.contains(sample.timestamp) {
-            if dropsSpecialValues, sample.isSpecial { continue }
+            if dropsSpecialValues, sample.form == .special { continue }
             let place = self.place(of: sample)
             records[Int(ends[place])] = sample
             ends[place] += 1
@@ -89,10 +95,9 @@ struct RecordOrder {
         samples = []
 
         var kept = 0
-        var ordinaryCount = 0
+        var formCounts = Array(repeating: 0, count: WritePlan.Form.allCases.count)
         var start = 0
         for (place, end) in ends.enumerated() {
-            if place == self.rankCount { ordinaryCount = kept }
             let range = start..<Int(end)
             start = range.upperBound
             Self.sortByTime(&records, range)
@@ -102,8 +107,9 @@ struct RecordOrder {
                 if kept == first || records[kept - 1].timestamp != record.timestamp {
                     records[kept] = record
                     kept += 1
-                } else if records[kept - 1].bits == record.bits {
+                } else if Self.hasSameValue(records[kept - 1], record, content) {
                     counts.repeatedSamples += 1
+                    if record.isHistogram { counts.repeatedHistograms += 1 }
                 } else {
                     let position = series[Int(record.series)].position
                     refusals.add(
@@ -113,14 +119,28 @@ struct RecordOrder {
                     )
                 }
             }
+            formCounts[place / self.rankCount] += kept - first
         }
         records.removeLast(records.count - kept)
-        return (records, ordinaryCount)
+        return Packed(records: records, counts: formCounts)
     }
 
-    /// Places of ordinary samples come first, then as many of special ones.
+    private static func hasSameValue(
+        _ one: WritePlan.Record,
+        _ other: WritePlan.Record,
+        _ content: borrowing WriteContent
+    ) -> Bool {
+        guard one.isHistogram else { return one.bits == other.bits }
+        let left = content.histograms[Int(one.bits)]
+        let right = content.histograms[Int(other.bits)]
+        return content.histogramMessages[Int(left.start)..<Int(left.start + left.count)].elementsEqual(
+            content.histogramMessages[Int(right.start)..<Int(right.start + right.count)]
+        )
+    }
+
+    /// Places of numbers come first, then as many of special values, then of histograms.
     private func place(of sample: WritePlan.Record) -> Int {
-        Int(self.ranks[Int(sample.series)]) + (sample.isSpecial ? self.rankCount : 0)
+        Int(self.ranks[Int(sample.series)]) + sample.form.rawValue * self.rankCount
     }
 
     /// Sorts one series' records, which nearly always are in order already.

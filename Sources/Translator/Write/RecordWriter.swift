@@ -16,8 +16,10 @@ package struct RecordWriter: Sendable {
 
     /// What became of a request's records.
     package struct Outcome: Sendable {
-        /// Samples that the store has acknowledged.
+        /// Floats that the store has acknowledged.
         package var stored = 0
+        /// Native histograms of which it has acknowledged every part.
+        package var storedHistograms = 0
         /// Samples that no retry can store.
         package var refusals = RefusalSummary()
         /// Why some samples are not stored although a retry may store them; nil if there are none such.
@@ -26,6 +28,15 @@ package struct RecordWriter: Sendable {
         package var failed = 0
 
         package init() {}
+
+        fileprivate mutating func noteStored(_ records: Range<Int>, of plan: WritePlan) {
+            let samples = plan.samples(in: records)
+            if plan.histogram(ofRecord: records.lowerBound) != nil {
+                self.storedHistograms += samples
+            } else {
+                self.stored += samples
+            }
+        }
     }
 
     /// Sends every batch; returns when all calls have ended.
@@ -54,13 +65,16 @@ package struct RecordWriter: Sendable {
                     next += 1
                 }
             }
-            for batch in next..<max(plan.batchCount, next) { outcome.failed += plan.records(ofBatch: batch).count }
+            for batch in next..<max(plan.batchCount, next) {
+                outcome.failed += plan.samples(in: plan.records(ofBatch: batch))
+            }
         }
         return outcome
     }
 
     private static func merge(_ part: Outcome, into outcome: inout Outcome) {
         outcome.stored += part.stored
+        outcome.storedHistograms += part.storedHistograms
         outcome.failed += part.failed
         outcome.refusals.add(part.refusals)
         // An operator's fault tells more than a time-out that came with it.
@@ -76,7 +90,7 @@ package struct RecordWriter: Sendable {
             guard extraCalls < Self.extraCalls else {
                 outcome.refusals.add(
                     .invalidForStore,
-                    samples: range.count,
+                    samples: plan.samples(in: range),
                     detail:
                         "\(plan.origin(ofRecord: range.lowerBound)) and \(range.count - 1) more: invalid for Timestream"
                 )
@@ -85,26 +99,26 @@ package struct RecordWriter: Sendable {
             extraCalls += 1
             do throws(TimestreamError) {
                 try await self.store.writeRecords(body: plan.body(of: range, ofBatch: batch), deadline: deadline)
-                outcome.stored += range.count
+                outcome.noteStored(range, of: plan)
             } catch {
                 switch error.code {
                 case .rejectedRecords:
                     self.note(error.rejected, range, plan, &outcome)
                 case .validation where Self.namesTable(error.message):
                     outcome.failure = TimestreamError(.resourceNotFound, message: error.message, status: error.status)
-                    outcome.failed += range.count + pending.reduce(0) { $0 + $1.count }
+                    outcome.failed += ([range] + pending).reduce(0) { $0 + plan.samples(in: $1) }
                     return outcome
                 case .validation where range.count == 1:
                     outcome.refusals.add(
                         .invalidForStore,
-                        samples: 1,
+                        samples: plan.samples(in: range),
                         detail: "\(plan.origin(ofRecord: range.lowerBound)): invalid for Timestream"
                     )
                 case .validation:
                     pending += Self.narrowed(range, error.message)
                 default:
                     outcome.failure = error
-                    outcome.failed += range.count + pending.reduce(0) { $0 + $1.count }
+                    outcome.failed += ([range] + pending).reduce(0) { $0 + plan.samples(in: $1) }
                     return outcome
                 }
             }
@@ -120,14 +134,20 @@ package struct RecordWriter: Sendable {
         _ outcome: inout Outcome
     ) {
         var lost = Set<Int>()
+        var lostHistograms = Set<Int>()
         var unnamed = 0
         for record in rejected {
             if let index = record.index, index >= 0, index < range.count {
-                guard lost.insert(index).inserted else { continue }
+                let number = range.lowerBound + index
+                guard lost.insert(number).inserted else { continue }
+                // A histogram is lost with any of its parts, and once.
+                if let histogram = plan.histogram(ofRecord: number) {
+                    guard lostHistograms.insert(histogram).inserted else { continue }
+                }
                 outcome.refusals.add(
                     .rejectedByStore,
                     samples: 1,
-                    detail: "\(plan.origin(ofRecord: range.lowerBound + index)): \(record.reason)"
+                    detail: "\(plan.origin(ofRecord: number)): \(record.reason)"
                 )
             } else {
                 unnamed += 1
@@ -137,10 +157,14 @@ package struct RecordWriter: Sendable {
         // An answer that lists nothing tells nothing about what is stored.
         if rejected.isEmpty {
             outcome.failure = TimestreamError(.malformedResponse, message: "RejectedRecordsException without a list")
-            outcome.failed += range.count
-        } else {
-            outcome.stored += max(0, range.count - lost.count - unnamed)
+            outcome.failed += plan.samples(in: range)
+            return
         }
+        for number in range where !lost.contains(number) {
+            if let histogram = plan.histogram(ofRecord: number), lostHistograms.contains(histogram) { continue }
+            outcome.noteStored(number..<number + 1, of: plan)
+        }
+        outcome.stored = max(0, outcome.stored - unnamed)
     }
 
     /// The parts to try after the service called a range invalid: the record that its text names apart from the

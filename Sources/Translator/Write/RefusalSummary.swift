@@ -15,7 +15,7 @@ package struct RefusalSummary: Sendable, Equatable {
         case recordTooLarge = "record_too_large"
         case timestampOutOfRange = "timestamp_out_of_range"
         case conflictingSample = "conflicting_sample"
-        case nativeHistogram = "native_histogram"
+        case invalidHistogram = "invalid_histogram"
         /// Rejected by Timestream (419).
         case rejectedByStore = "rejected_by_store"
         /// Refused by Timestream as invalid, alone (400).

@@ -3,6 +3,17 @@
 /// The walk of either protocol version fills it, series by series; `WritePlan` packs it. A series that cannot be stored
 /// is counted in `refusals` and costs only itself.
 struct WriteContent: ~Copyable {
+    /// A native histogram of the request, in its canonical form without the timestamp.
+    struct Histogram: Sendable {
+        /// Where its message stands in `histogramMessages`.
+        var start: Int32
+        var count: Int32
+        /// Of its records: names and values of all dimensions.
+        var dimensionBytes: Int32
+        /// How many records it becomes.
+        var partCount: Int32
+    }
+
     struct Series {
         /// The labels, `__name__` among them, as numbers of the table's labels, in `labelSets`; by name, byte by byte.
         var setStart: Int32
@@ -22,7 +33,10 @@ struct WriteContent: ~Copyable {
     private var seriesFault: RefusalSummary.Reason?
     private(set) var labelSets: [Int32] = []
     private(set) var series: [Series] = []
+    /// Floats and histograms.
     private(set) var samples: [WritePlan.Record] = []
+    private(set) var histograms: [Histogram] = []
+    private(set) var histogramMessages: [UInt8] = []
     var refusals = RefusalSummary()
     /// Everything of its kind in the request, stored or not.
     var counts = WriteCounts()
@@ -32,8 +46,9 @@ struct WriteContent: ~Copyable {
     private let memoryLimitBytes: Int
     /// How many samples there may be before the series at hand ends.
     private var sampleLimit = 0
-    /// Where the samples of the series at hand start.
+    /// Where the samples of the series at hand start, and its histograms.
     private var firstSample = 0
+    private var firstHistogram = 0
 
     init(byteCount: Int, options: WriteOptions, memoryLimitBytes: Int) {
         self.table = LabelTable(expectedLabels: byteCount / 512)
@@ -49,23 +64,28 @@ struct WriteContent: ~Copyable {
     /// A series is 20 bytes, and 40 more while it is sorted.
     private static let bytesOfSeries = 112
     private static let bytesOfLabelInSet = 12
+    /// A histogram is 16 bytes, thrice while its array doubles; each of its records is a sample more.
+    private static let bytesOfHistogram = 48
 
     /// Finds out how many samples there is still room for.
     ///
     /// The smallest sample is two bytes of a body and forty times that here: what a body declares says little about what
     /// it costs.
     private mutating func setSampleLimit() throws(ProtocolError) {
-        let others =
-            self.series.count * Self.bytesOfSeries + self.labelSets.count * Self.bytesOfLabelInSet
-            + self.table.memoryBytes
+        var others = self.table.memoryBytes
+        others += self.series.count * Self.bytesOfSeries + self.labelSets.count * Self.bytesOfLabelInSet
+        others += self.histograms.count * Self.bytesOfHistogram + self.histogramMessages.count * 3
         guard others <= self.memoryLimitBytes else { throw .overMemory(limitBytes: self.memoryLimitBytes) }
         self.sampleLimit = (self.memoryLimitBytes - others) / Self.bytesOfSample
     }
 
     /// What a plan keeps of it.
     var retainedBytes: Int {
-        self.series.capacity * MemoryLayout<Series>.stride + self.labelSets.capacity * MemoryLayout<Int32>.stride
-            + self.table.labels.capacity * MemoryLayout<LabelTable.Label>.stride + self.table.fragments.capacity
+        var bytes = self.table.labels.capacity * MemoryLayout<LabelTable.Label>.stride + self.table.fragments.capacity
+        bytes += self.series.capacity * MemoryLayout<Series>.stride
+        bytes += self.labelSets.capacity * MemoryLayout<Int32>.stride
+        bytes += self.histograms.capacity * MemoryLayout<Histogram>.stride + self.histogramMessages.capacity
+        return bytes
     }
 
     /// Hands the samples over, so that they can be put in order without a second copy of them all.
@@ -84,6 +104,7 @@ struct WriteContent: ~Copyable {
         self.seriesFault = nil
         self.line.next(at: position)
         self.firstSample = self.samples.count
+        self.firstHistogram = self.histograms.count
     }
 
     /// Adds a label to the series at hand.
@@ -115,22 +136,102 @@ struct WriteContent: ~Copyable {
         self.samples.append(WritePlan.Record(series: Int32(self.series.count), timestamp: timestamp, bits: bits))
     }
 
+    /// Adds a native histogram to the series at hand, or counts why it cannot be stored.
+    mutating func addHistogram(_ bytes: RawSpan, _ range: Range<Int>) throws(ProtocolError) {
+        self.counts.histograms += 1
+        let reader = try HistogramReader(bytes, range: range)
+        if let fault = reader.fault {
+            let position = self.counts.series - 1
+            self.refusals.add(
+                .invalidHistogram,
+                samples: 1,
+                detail: "timeseries[\(position)]: a histogram is invalid: \(fault.description)"
+            )
+            return
+        }
+        if reader.isStale, self.options.dropsSpecialValues {
+            self.counts.droppedSpecialValues += 1
+            self.counts.droppedHistograms += 1
+            return
+        }
+        guard self.samples.count < self.sampleLimit, reader.messageBytes < self.memoryLimitBytes / 3 else {
+            throw .overMemory(limitBytes: self.memoryLimitBytes)
+        }
+        let start = self.histogramMessages.count
+        try reader.appendMessage(of: bytes, range: range, to: &self.histogramMessages)
+        try self.setSampleLimit()
+        self.samples.append(
+            WritePlan.Record(
+                series: Int32(self.series.count),
+                isHistogram: true,
+                timestamp: reader.timestampMilliseconds,
+                bits: UInt64(self.histograms.count)
+            )
+        )
+        self.histograms.append(
+            Histogram(
+                start: Int32(start),
+                count: Int32(self.histogramMessages.count - start),
+                dimensionBytes: 0,
+                partCount: 0
+            )
+        )
+    }
+
     /// Keeps the series, or takes its samples back and counts why.
     mutating func endSeries(_ bytes: RawSpan) {
         self.line.end()
         let position = Int32(self.counts.series - 1)
-        let sampleCount = self.samples.count - self.firstSample
         let setStart = self.labelSets.count
         var series = Series(setStart: Int32(setStart), setCount: 0, metric: -1, position: position, fragmentBytes: 0)
         let fault = self.collectLabels(into: &series, bytes)
+        if fault == nil, self.histograms.count > self.firstHistogram { self.measureHistograms(series) }
+        let sampleCount = self.samples.count - self.firstSample
         guard fault == nil, sampleCount > 0 else {
             self.labelSets.removeLast(self.labelSets.count - setStart)
-            self.samples.removeLast(sampleCount)
             if let fault, sampleCount > 0 { self.refuse(fault, position, samples: sampleCount, bytes) }
+            self.samples.removeLast(sampleCount)
             return
         }
         series.setCount = Int32(self.labelSets.count - setStart)
         self.series.append(series)
+    }
+
+    /// Finds out how many records each histogram of the series at hand takes; one that takes too many is refused.
+    private mutating func measureHistograms(_ series: Series) {
+        // The metric's name is the value of a dimension here.
+        let metricBytes = self.table.labels[Int(series.metric)].valueCount
+        let measureBytes = self.table.labels[Int(series.metric)].storedBytes
+        let dimensionBytes =
+            self.line.sums.storedBytes - measureBytes + metricBytes
+            + Int32(ColumnName.specialMetricDimension.utf8.count)
+        var hasTooLarge = false
+        for number in self.firstHistogram..<self.histograms.count {
+            let histogram = self.histograms[number]
+            let parts = HistogramRecord.count(
+                messageBytes: Int(histogram.count),
+                dimensionBytes: Int(dimensionBytes)
+            )
+            self.histograms[number].dimensionBytes = dimensionBytes
+            self.histograms[number].partCount = Int32(parts ?? 0)
+            guard parts == nil else { continue }
+            self.refusals.add(
+                .recordTooLarge,
+                samples: 1,
+                detail: "timeseries[\(series.position)]: a histogram of \(histogram.count) bytes takes more than "
+                    + "\(HistogramRecord.measureNames.count) records"
+            )
+            hasTooLarge = true
+        }
+        guard hasTooLarge else { return }
+        var kept = self.firstSample
+        for index in self.firstSample..<self.samples.count {
+            let sample = self.samples[index]
+            if sample.isHistogram, self.histograms[Int(sample.bits)].partCount == 0 { continue }
+            self.samples[kept] = sample
+            kept += 1
+        }
+        self.samples.removeLast(self.samples.count - kept)
     }
 
     private struct SeriesFault {
@@ -200,6 +301,7 @@ struct WriteContent: ~Copyable {
     private mutating func refuse(_ fault: SeriesFault, _ position: Int32, samples: Int, _ bytes: RawSpan) {
         if case .nameTooLong = fault.reason, self.options.dropsLongNames {
             self.counts.droppedLongNames += samples
+            self.counts.droppedHistograms += self.samples[self.firstSample...].count { $0.isHistogram }
             return
         }
         let detail = self.refusals.wantsDetail ? self.describe(fault, position, bytes) : ""

@@ -39,12 +39,14 @@ package struct WriteOptions: Sendable {
 /// What a request holds, stored or not.
 package struct WriteCounts: Sendable, Equatable {
     package var series = 0
+    /// Floats.
     package var samples = 0
     package var exemplars = 0
     /// Exemplars that are malformed.
     package var refusedExemplars = 0
     /// Samples with a start timestamp (remote write 2.0), which is not stored.
     package var startTimestamps = 0
+    /// Native histograms.
     package var histograms = 0
     package var metadata = 0
     /// Left out by the tenant's `special_values: drop`.
@@ -53,6 +55,9 @@ package struct WriteCounts: Sendable, Equatable {
     package var droppedLongNames = 0
     /// The same sample twice in the request: stored once.
     package var repeatedSamples = 0
+    /// How many of those left out, and of those repeated, are native histograms.
+    package var droppedHistograms = 0
+    package var repeatedHistograms = 0
 
     package init() {}
 }

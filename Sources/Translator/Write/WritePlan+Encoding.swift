@@ -4,14 +4,14 @@ extension WritePlan {
     /// The body of one call, with all records of the batch.
     package func body(ofBatch batch: Int) -> FrozenBytes {
         let batch = self.batches[batch]
-        return self.body(of: batch.records, isSpecial: batch.isSpecial)
+        return self.body(of: batch.records, form: batch.form)
     }
 
     /// The body of a call with only some records of a batch, to find those that the service refuses.
     package func body(of records: Range<Int>, ofBatch batch: Int) -> FrozenBytes {
         precondition(self.batches[batch].records.lowerBound <= records.lowerBound)
         precondition(self.batches[batch].records.upperBound >= records.upperBound)
-        return self.body(of: records, isSpecial: self.batches[batch].isSpecial)
+        return self.body(of: records, form: self.batches[batch].form)
     }
 
     /// What all records of a call have in common; the rest stands in each record.
@@ -24,14 +24,14 @@ extension WritePlan {
 
     /// Writes a `WriteRecords` body. What is left to the service's defaults: `MeasureValueType` DOUBLE, `TimeUnit`
     /// MILLISECONDS, `Version` 1.
-    private func body(of range: Range<Int>, isSpecial: Bool) -> FrozenBytes {
+    private func body(of range: Range<Int>, form: Form) -> FrozenBytes {
         let shared = self.shared(of: range)
         var output = OutputBuffer(capacity: self.table.count + 512 + range.count * 256)
         output.append(self.table)
-        self.appendCommonAttributes(shared, isSpecial: isSpecial, to: &output)
+        self.appendCommonAttributes(shared, form: form, to: &output)
         output.append(#""Records":["#)
         for number in range {
-            self.appendRecord(self.records[number], shared, isSpecial: isSpecial, to: &output)
+            self.appendRecord(self.records[number], shared, form: form, to: &output)
         }
         output.removeLast(ifEqualTo: UInt8(ascii: ","))
         output.append("]}")
@@ -80,18 +80,22 @@ extension WritePlan {
         self.labelSets[Int(series.setStart)..<Int(series.setStart + series.setCount)]
     }
 
-    private func appendCommonAttributes(_ shared: Shared, isSpecial: Bool, to output: inout OutputBuffer) {
+    private func appendCommonAttributes(_ shared: Shared, form: Form, to output: inout OutputBuffer) {
         output.append(#""CommonAttributes":{"#)
-        if !shared.labels.isEmpty || (isSpecial && shared.metric != nil) {
+        if !shared.labels.isEmpty || (form != .number && shared.metric != nil) {
             output.append(#""Dimensions":["#)
             for label in shared.labels { self.appendFragment(label, to: &output) }
-            if isSpecial, let metric = shared.metric { self.appendMetricDimension(metric, to: &output) }
+            if form != .number, let metric = shared.metric { self.appendMetricDimension(metric, to: &output) }
             output.removeLast(ifEqualTo: UInt8(ascii: ","))
             output.append("],")
         }
-        if isSpecial {
+        switch form {
+        case .special:
             output.append(#""MeasureName":"promx_special","MeasureValueType":"BIGINT","#)
-        } else if let metric = shared.metric {
+        case .histogram:
+            output.append(#""MeasureValueType":"MULTI","#)
+        case .number:
+            guard let metric = shared.metric else { break }
             output.append(#""MeasureName":"#)
             self.appendFragment(metric, to: &output)
         }
@@ -100,13 +104,13 @@ extension WritePlan {
         output.append("},")
     }
 
-    private func appendRecord(_ record: Record, _ shared: Shared, isSpecial: Bool, to output: inout OutputBuffer) {
+    private func appendRecord(_ record: Record, _ shared: Shared, form: Form, to output: inout OutputBuffer) {
         let series = self.series[Int(record.series)]
         output.append("{")
         let ownLabels = Int(series.setCount) - 1 - shared.labels.count
-        let needsMetricDimension = isSpecial && shared.metric == nil
-        // Ordinary series without labels get the dimension that Timestream demands; a special one has its metric's.
-        let needsPlaceholder = series.setCount == 1 && !isSpecial
+        let needsMetricDimension = form != .number && shared.metric == nil
+        // Numbers of series without labels get the dimension that Timestream demands; other forms have their metric's.
+        let needsPlaceholder = series.setCount == 1 && form == .number
         if ownLabels > 0 || needsMetricDimension || needsPlaceholder {
             output.append(#""Dimensions":["#)
             if ownLabels > 0 {
@@ -124,20 +128,37 @@ extension WritePlan {
             output.removeLast(ifEqualTo: UInt8(ascii: ","))
             output.append("],")
         }
-        if !isSpecial, shared.metric == nil {
+        if form == .number, shared.metric == nil {
             output.append(#""MeasureName":"#)
             self.appendFragment(series.metric, to: &output)
         }
-        output.append(#""MeasureValue":""#)
-        if isSpecial {
-            DecimalText.append(Int64(bitPattern: record.bits), to: &output)
-        } else {
+        switch form {
+        case .number:
+            output.append(#""MeasureValue":""#)
             DecimalText.append(Double(bitPattern: record.bits), to: &output)
+            output.append("\",")
+        case .special:
+            output.append(#""MeasureValue":""#)
+            DecimalText.append(Int64(bitPattern: record.bits), to: &output)
+            output.append("\",")
+        case .histogram:
+            self.appendHistogram(record, to: &output)
         }
-        output.append("\",")
         if shared.timestamp == nil { self.appendTime(record.timestamp, to: &output) }
         output.removeLast(ifEqualTo: UInt8(ascii: ","))
         output.append("},")
+    }
+
+    private func appendHistogram(_ record: Record, to output: inout OutputBuffer) {
+        let (number, part) = record.histogram
+        let histogram = self.histograms[number]
+        let range = Int(histogram.start)..<Int(histogram.start + histogram.count)
+        let message = self.histogramMessages.span.extracting(range)
+        guard let reader = try? HistogramReader(unsafe message.bytes, range: 0..<range.count),
+            let written = HistogramRecord(message, reader, dimensionBytes: Int(histogram.dimensionBytes))
+        else { preconditionFailure("a histogram is checked and measured when it is read") }
+        written.appendMembers(part: part, of: message, to: &output)
+        output.append(UInt8(ascii: ","))
     }
 
     private func appendTime(_ timestamp: Int64, to output: inout OutputBuffer) {

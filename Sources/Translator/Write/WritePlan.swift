@@ -5,28 +5,43 @@ import TimestreamModel
 ///
 /// Immutable, so that bodies can be encoded side by side, and again after a 400 with fewer records.
 package struct WritePlan: Sendable {
-    /// One call: a run of `order`, all ordinary or all special values.
+    /// What the records of a call have for a value.
+    enum Form: Int, Sendable, CaseIterable {
+        case number, special, histogram
+    }
+
+    /// One call: a run of `records` of one form.
     struct Batch: Sendable {
         var records: Range<Int>
-        var isSpecial: Bool
+        var form: Form
     }
 
     /// One sample of the request, and then one record to be.
     struct Record: Sendable {
         var series: Int32
+        var isHistogram = false
         var timestamp: Int64
-        /// The bit pattern of the value: arithmetic would change a signalling NaN.
+        /// A float's bit pattern: arithmetic would change a signalling NaN. Of a histogram its number, and in a plan's
+        /// records its part as well; see `histogram`.
         var bits: UInt64
 
-        /// NaN, a stale marker or an infinity: all that have the highest exponent.
-        var isSpecial: Bool { self.bits & 0x7FF0_0000_0000_0000 == 0x7FF0_0000_0000_0000 }
+        var form: Form {
+            if self.isHistogram { return .histogram }
+            // NaN, a stale marker or an infinity: all that have the highest exponent.
+            return self.bits & 0x7FF0_0000_0000_0000 == 0x7FF0_0000_0000_0000 ? .special : .number
+        }
+
+        /// Which histogram, and which part of it, from 1.
+        var histogram: (number: Int, part: Int) { (Int(self.bits >> 8), Int(self.bits & 0xFF)) }
+
+        /// Whether this is a sample of its own: of a histogram's records the first is.
+        var isSample: Bool { !self.isHistogram || self.histogram.part == 1 }
     }
 
     package let counts: WriteCounts
     package let refusals: RefusalSummary
     /// What the plan takes until it is sent, and the bodies that are under way at once.
     package let memoryBytes: Int
-    /// Samples that are to be stored.
     package var recordCount: Int { self.records.count }
     package var batchCount: Int { self.batches.count }
 
@@ -38,10 +53,24 @@ package struct WritePlan: Sendable {
     let labels: [LabelTable.Label]
     let fragments: [UInt8]
     let table: [UInt8]
+    let histograms: [WriteContent.Histogram]
+    let histogramMessages: [UInt8]
 
     /// The records of a batch, as numbers of this plan.
     package func records(ofBatch batch: Int) -> Range<Int> {
         self.batches[batch].records
+    }
+
+    /// How many samples, floats or histograms, records of one batch are.
+    package func samples(in records: Range<Int>) -> Int {
+        guard let first = records.first, self.records[first].isHistogram else { return records.count }
+        return records.count { self.records[$0].isSample }
+    }
+
+    /// Which histogram a record is part of; nil for a float's.
+    func histogram(ofRecord record: Int) -> Int? {
+        let record = self.records[record]
+        return record.isHistogram ? record.histogram.number : nil
     }
 
     /// Where a record came from, in words for the sender.
@@ -82,24 +111,22 @@ package struct WritePlan: Sendable {
         var refusals = content.refusals
         var counts = content.counts
         var samples = content.takeSamples()
-        let (records, ordinaryCount) = order.pack(
+        let packed = order.pack(
             &samples,
+            content,
             dropsSpecialValues: options.dropsSpecialValues,
-            content.series,
             &counts,
             &refusals
         )
-        var batches: [Batch] = []
+        let (records, batches) = Self.cut(packed, content)
         var largestBodyBytes = 0
-        for part in [0..<ordinaryCount, ordinaryCount..<records.count] {
-            for start in stride(from: part.lowerBound, to: part.upperBound, by: WriteOptions.maximumRecords) {
-                let range = start..<min(start + WriteOptions.maximumRecords, part.upperBound)
-                batches.append(Batch(records: range, isSpecial: start >= ordinaryCount))
-                let bodyBytes = range.reduce(0) { sum, record in
-                    sum + Int(content.series[Int(records[record].series)].fragmentBytes) + 128
-                }
-                largestBodyBytes = max(largestBodyBytes, bodyBytes)
+        for batch in batches {
+            let bodyBytes = batch.records.reduce(0) { sum, number in
+                let record = records[number]
+                let value = record.isHistogram ? 2048 : 0
+                return sum + Int(content.series[Int(record.series)].fragmentBytes) + value + 128
             }
+            largestBodyBytes = max(largestBodyBytes, bodyBytes)
         }
         var table: [UInt8] = Array(#"{"DatabaseName":"#.utf8)
         JSONText.append(options.table.database, to: &table)
@@ -118,7 +145,44 @@ package struct WritePlan: Sendable {
             labelSets: content.labelSets,
             labels: content.table.labels,
             fragments: content.table.fragments,
-            table: table
+            table: table,
+            histograms: content.histograms,
+            histogramMessages: content.histogramMessages
         )
+    }
+
+    /// Makes records of samples and cuts them into calls: each of one form, and all parts of a histogram in one.
+    private static func cut(
+        _ packed: RecordOrder.Packed,
+        _ content: borrowing WriteContent
+    ) -> (records: [Record], batches: [Batch]) {
+        var batches: [Batch] = []
+        let floatCount = packed.counts[Form.number.rawValue] + packed.counts[Form.special.rawValue]
+        for (form, part) in [
+            (Form.number, 0..<packed.counts[Form.number.rawValue]),
+            (Form.special, packed.counts[Form.number.rawValue]..<floatCount),
+        ] {
+            for start in stride(from: part.lowerBound, to: part.upperBound, by: WriteOptions.maximumRecords) {
+                let range = start..<min(start + WriteOptions.maximumRecords, part.upperBound)
+                batches.append(Batch(records: range, form: form))
+            }
+        }
+        guard floatCount < packed.records.count else { return (packed.records, batches) }
+        var records = Array(packed.records[..<floatCount])
+        var start = floatCount
+        for sample in packed.records[floatCount...] {
+            let parts = Int(content.histograms[Int(sample.bits)].partCount)
+            if records.count + parts - start > WriteOptions.maximumRecords {
+                batches.append(Batch(records: start..<records.count, form: .histogram))
+                start = records.count
+            }
+            for part in 1...parts {
+                var record = sample
+                record.bits = sample.bits << 8 | UInt64(part)
+                records.append(record)
+            }
+        }
+        batches.append(Batch(records: start..<records.count, form: .histogram))
+        return (records, batches)
     }
 }

@@ -47,7 +47,6 @@ enum WriteRequestWalk {
         _ content: inout WriteContent
     ) throws(ProtocolError) {
         try content.beginSeries(at: range.lowerBound)
-        var histograms = 0
         var reader = ProtobufReader(bytes, range: range)
         while true {
             // What nearly every series is made of.
@@ -75,19 +74,10 @@ enum WriteRequestWalk {
                 try Self.check(bytes, try reader.message(field))
                 content.counts.exemplars += 1
             case 4:
-                try Self.check(bytes, try reader.message(field))
-                content.counts.histograms += 1
-                histograms += 1
+                try content.addHistogram(bytes, try reader.message(field))
             default:
                 try reader.skip(field)
             }
-        }
-        if histograms > 0 {
-            content.refusals.add(
-                .nativeHistogram,
-                samples: histograms,
-                detail: "timeseries[\(content.counts.series - 1)]: native histograms are not stored"
-            )
         }
         content.endSeries(bytes)
     }

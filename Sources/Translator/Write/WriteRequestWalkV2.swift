@@ -74,7 +74,6 @@ enum WriteRequestWalkV2 {
     ) throws(ProtocolError) {
         try content.beginSeries(at: range.lowerBound)
         var labels = Labels()
-        var histograms = 0
         var reader = ProtobufReader(bytes, range: range)
         while true {
             while let sample = reader.nextShortMessage(key: Self.sampleKey) { try Self.sample(bytes, sample, &content) }
@@ -92,9 +91,7 @@ enum WriteRequestWalkV2 {
             case (2, _):
                 try Self.sample(bytes, try reader.message(field), &content)
             case (3, _):
-                try WriteRequestWalk.check(bytes, try reader.message(field))
-                content.counts.histograms += 1
-                histograms += 1
+                try content.addHistogram(bytes, try reader.message(field))
             case (4, _):
                 content.counts.exemplars += 1
                 try Self.exemplar(bytes, try reader.message(field), symbols, &content)
@@ -106,13 +103,6 @@ enum WriteRequestWalkV2 {
             }
         }
         if labels.isIncomplete { content.noteFault(.invalidReference) }
-        if histograms > 0 {
-            content.refusals.add(
-                .nativeHistogram,
-                samples: histograms,
-                detail: "timeseries[\(content.counts.series - 1)]: native histograms are not stored"
-            )
-        }
         content.endSeries(bytes)
     }
 

@@ -104,7 +104,7 @@ struct RecordOrderTests {
         for batch in 0..<plan.batchCount {
             for number in plan.records(ofBatch: batch) {
                 let record = plan.records[number]
-                #expect(record.isSpecial == plan.batches[batch].isSpecial)
+                #expect(record.form == plan.batches[batch].form)
             }
         }
         #expect(try points(plan).values == expected)

@@ -221,21 +221,21 @@ struct WritePlanTests {
         #expect(plan.refusals.samplesByReason == [.timestampOutOfRange: 1])
     }
 
-    @Test("metadata, exemplars and histograms are counted; only histograms are refused")
+    @Test("metadata, exemplars and histograms are counted; only invalid histograms are refused")
     func otherKinds() throws {
         var request = WriteRequestBuilder()
         request.metadata("up")
         request.series(
             labels: [(Array("__name__".utf8), Array("m".utf8)), (Array("a".utf8), Array("b".utf8))],
             samples: [(0, 1)],
-            extra: [(3, []), (4, []), (4, [])]
+            extra: [(3, []), (4, []), (4, [8, 1])]
         )
         let plan = try WritePlan.plan(request.bytes, options: options)
         #expect(plan.counts.metadata == 1)
         #expect(plan.counts.exemplars == 1)
         #expect(plan.counts.histograms == 2)
-        #expect(plan.recordCount == 1)
-        #expect(plan.refusals.samplesByReason == [.nativeHistogram: 2])
+        #expect(plan.recordCount == 2)
+        #expect(plan.refusals.samplesByReason == [.invalidHistogram: 1])
     }
 
     @Test("names that Timestream refuses are escaped and come back")

@@ -123,7 +123,8 @@ struct FewDecimalsTests {
         for _ in 0..<5_000 {
             let digits = Int64.random(in: 0..<1_000_000_000_000_000, using: &generator)
             let shift = Int64.random(in: 0...14, using: &generator)
-            let scale: Double = [1.0, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10].randomElement(using: &generator) ?? 1
+            let scale: Double =
+                [1.0, 10, 100, 1e3, 1e4, 1e5, 1e6, 1e7, 1e8, 1e9, 1e10].randomElement(using: &generator) ?? 1
             var value = Double(digits >> (shift * 3)) / scale
             switch Int.random(in: 0...4, using: &generator) {
             case 0: value = value.nextUp
