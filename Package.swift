@@ -111,7 +111,9 @@ let package = Package(
         source(
             "TimestreamLocal",
             in: "Timestream",
-            ["TimestreamModel", "RequestSigning", "Common", "CSQLite", httpTypes, logging]
+            [
+                "RegularExpressions", "TimestreamModel", "RequestSigning", "Common", "CSQLite", httpTypes, logging,
+            ]
         ),
         source("RequestSigning", in: "Timestream", ["Common", "COpenSSL"]),
         source("TimestreamModel", in: "Timestream", ["Common"]),
@@ -157,7 +159,7 @@ let package = Package(
         tests(
             of: "TimestreamLocal",
             in: "Timestream",
-            ["TimestreamModel", "RequestSigning", "Common", httpTypes, logging]
+            ["RegularExpressions", "TimestreamModel", "RequestSigning", "Common", "TestSupport", httpTypes, logging]
         ),
         tests(
             of: "RequestSigning",
