@@ -62,9 +62,14 @@ struct ServiceError: Error, Sendable {
     /// What is behind it; for the log, never for the caller.
     var cause: String?
 
+    /// Longest message, in characters: it may repeat what was sent, and that may be megabytes.
+    private static let maximumMessage = 1000
+
     init(_ code: Code, _ message: String, rejected: [RejectedRecordReport] = []) {
         self.code = code
-        self.message = message
+        self.message =
+            message.utf8.count <= Self.maximumMessage
+            ? message : String(String.UnicodeScalarView(message.unicodeScalars.prefix(Self.maximumMessage))) + "…"
         self.rejected = rejected
     }
 
