@@ -122,7 +122,7 @@ struct GroupingDifferentialTests {
             let table = await ReferenceTable.make(.sample, in: engine, mixed: mixed, seed: mixed ? 21 : 22)
             var generator = ExpressionGenerator(random: SeededGenerator(seed: mixed ? 23 : 24), columns: table.columns)
             var statements = 0
-            while statements < 150 {
+            while statements < 120 {
                 let condition = generator.expression(.boolean, 2)
                 // Grouped by dimensions alone, streams are read and not points.
                 let onStreams = generator.chance(2)
@@ -185,7 +185,7 @@ struct GroupingDifferentialTests {
             let table = await ReferenceTable.make(.sample, in: engine, mixed: mixed, seed: mixed ? 31 : 32)
             var generator = ExpressionGenerator(random: SeededGenerator(seed: mixed ? 33 : 34), columns: table.columns)
             var statements = 0
-            while statements < 150 {
+            while statements < 120 {
                 let types = (0..<Int.random(in: 1...3, using: &generator.random)).map { _ in
                     generator.pick([.boolean, .varchar, .double, .bigint] as [ReferenceType])
                 }
