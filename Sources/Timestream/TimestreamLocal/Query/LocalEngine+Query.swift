@@ -126,12 +126,17 @@ extension LocalEngine {
         case .cancelled: throw ServiceError(.conflict, "The query was cancelled.")
         case .invalid: throw Self.invalidToken
         }
+        let wasRead = Locked(false)
         do {
             // Not stopped when the caller goes: it may come back with the same token.
             return try await self.readers.perform { () throws(ServiceError) in
-                try self.nextAnswer(cursor, token, limit)
+                wasRead.withLock { $0 = true }
+                return try self.nextAnswer(cursor, token, limit)
             }
         } catch {
+            // Refused before anything was read, for want of a thread: the same token can be tried again.
+            let now = MonotonicTime.nanoseconds()
+            if !wasRead.withLock({ $0 }), self.cursors.giveBack(cursor, now: now) { throw error }
             self.cursors.remove(cursor.id)
             self.readers.finish([cursor])
             throw error
