@@ -178,7 +178,7 @@ let package = Package(
         ),
         tests(of: "TLSTransport", in: "Network", ["TestSupport", "Common", nioCore, nioPosix, nioEmbedded]),
         tests(of: "UpstreamHTTP", in: "Network", ["Common", "TestSupport"]),
-        tests(of: "Common", in: "", [logging, httpTypes]),
+        tests(of: "Common", in: "", ["TestSupport", logging, httpTypes]),
     ]
 )
 
