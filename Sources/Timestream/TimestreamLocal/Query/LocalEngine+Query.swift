@@ -4,18 +4,18 @@ import TimestreamModel
 /// Queries and their pages.
 extension LocalEngine {
     private static let queryNames = MemberNames(["QueryString", "NextToken", "MaxRows"])
-    private static let pageRowsWithoutLimit = Int.max
 
     func query(_ body: [UInt8], _ caller: Caller, _ call: inout Call) async throws(ServiceError) -> [UInt8] {
         var statement: String?
         var nextToken: String?
         var maxRows: Int64?
-        var reader = try JSONReader(body)
-        try reader.document(Self.queryNames) { (reader, member) throws(ServiceError) in
-            switch member {
-            case 0: statement = try reader.string()
-            case 1: nextToken = try reader.string()
-            default: maxRows = try reader.integer()
+        try JSONReader.request(body) { (reader) throws(JSONError) in
+            try reader.document(Self.queryNames) { (reader, member) throws(JSONError) in
+                switch member {
+                case 0: statement = try reader.string()
+                case 1: nextToken = try reader.string()
+                default: maxRows = try reader.integer()
+                }
             }
         }
         guard let statement else { throw .isMissing("queryString") }
@@ -197,9 +197,10 @@ extension LocalEngine {
 
     func cancelQuery(_ body: [UInt8], _ caller: Caller) async throws(ServiceError) -> [UInt8] {
         var queryID: String?
-        var reader = try JSONReader(body)
-        try reader.document(MemberNames(["QueryId"])) { (reader, _) throws(ServiceError) in
-            queryID = try reader.string()
+        try JSONReader.request(body) { (reader) throws(JSONError) in
+            try reader.document(MemberNames(["QueryId"])) { (reader, _) throws(JSONError) in
+                queryID = try reader.string()
+            }
         }
         guard let queryID else { throw .isMissing("queryId") }
         switch self.cursors.cancel(queryID, keyID: caller.keyID, now: MonotonicTime.nanoseconds()) {

@@ -1,3 +1,4 @@
+import Common
 import TimestreamModel
 
 /// Merges, checks and canonises the records of a `WriteRecords` request.

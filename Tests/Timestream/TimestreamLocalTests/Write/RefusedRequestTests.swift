@@ -338,7 +338,7 @@ struct RefusedRequestTests {
                 ),
                 ("", "SerializationException", "an object"), ("[]", "SerializationException", "an object"),
                 (#"{"DatabaseName":1}"#, "SerializationException", "a string"),
-                (#"{"DatabaseName":"a","DatabaseName":"a"}"#, "SerializationException", "twice"),
+                (#"{"DatabaseName":"a","DatabaseName":"a"}"#, "SerializationException", "only once"),
                 (#"{"DatabaseName":"prom"} {}"#, "SerializationException", "the end"),
                 (#"{"Records":[{"Version":1.5}]}"#, "SerializationException", "whole number"),
                 (#"{"Records":[{"Time":5}]}"#, "SerializationException", "a string"),
