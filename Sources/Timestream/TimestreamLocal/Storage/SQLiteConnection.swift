@@ -100,7 +100,8 @@ final class RunControl: Sendable {
         let context = unsafe Unmanaged.passUnretained(control).toOpaque()
         unsafe sqlite3_progress_handler(
             self.handle,
-            2000,
+            // Steps of SQLite's machine: few, since one of them may be a long comparison.
+            250,
             { context in
                 guard let context = unsafe context else { return 0 }
                 let control = unsafe Unmanaged<RunControl>.fromOpaque(context).takeUnretainedValue()

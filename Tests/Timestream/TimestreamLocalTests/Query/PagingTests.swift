@@ -114,7 +114,7 @@ struct PagingTests {
     func pageBytes() async throws {
         try await withEngine { engine in
             let text = String(repeating: "\u{1}", count: 1000)
-            for start in stride(from: 0, to: 400, by: 100) {
+            for start in stride(from: 0, to: 200, by: 100) {
                 let records = (start..<start + 100).map { record(["n": String($0), "v": text], time: 1000 + $0) }
                 #expect(await engine.write(records).status == 200)
             }
@@ -130,7 +130,7 @@ struct PagingTests {
                 token = page.token
                 pages += 1
             } while token != nil
-            #expect(pages == 3 && names == self.names(0..<400))
+            #expect(pages == 2 && names == self.names(0..<200))
             let columns = Array(repeating: #""v""#, count: 200).joined(separator: ", ")
             let wide = await self.page(engine, #"SELECT \#(columns) FROM "prom"."metrics""#)
             #expect(wide.error == "QueryExecutionException")

@@ -128,7 +128,7 @@ struct StatementFuzzTests {
                 ("", "1", "*1"),
             ]
             for (open, inner, close) in forms {
-                for depth in [2, 10, 90, 99, 101, 140, 1000, 40_000 / (open.utf8.count + close.utf8.count)] {
+                for depth in [2, 10, 90, 99, 101, 140, 1000, 12_000 / (open.utf8.count + close.utf8.count)] {
                     let expression =
                         String(repeating: open, count: depth) + inner + String(repeating: close, count: depth)
                     let answer = await self.check("SELECT \(expression)", engine)
@@ -151,15 +151,15 @@ struct StatementFuzzTests {
     func long() async throws {
         try await self.withRows { engine in
             let table = #"FROM "prom"."metrics""#
-            func many(_ text: String, _ bytes: Int = 40_000) -> String {
+            func many(_ text: String, _ bytes: Int = 12_000) -> String {
                 String(repeating: text, count: bytes / text.utf8.count)
             }
             let accepted = [
                 "SELECT '\(many("x", 262_100))'", "SELECT 1 -- \(many("x"))", "SELECT \(many(" "))1",
                 "SELECT /*\(many("*"))*/ 1",
                 "SELECT 1 AS \"\(many("y"))\"",
-                "SELECT count(*) \(table) WHERE \(many("\"a\" = 'x' OR ", 50_000))\"a\" = 'y'",
-                "SELECT count(*) \(table) WHERE \(many("\"a\" <> 'x' AND ", 50_000))\"a\" = 'y'",
+                "SELECT count(*) \(table) WHERE \(many("\"a\" = 'x' OR ", 20_000))\"a\" = 'y'",
+                "SELECT count(*) \(table) WHERE \(many("\"a\" <> 'x' AND ", 20_000))\"a\" = 'y'",
                 "SELECT count(*) \(table) WHERE \"a\" IN (\(many("'x',"))'y')", "SELECT 1 IN (\(many("2,"))1)",
                 "SELECT \(many("'a' || ", 1000))'b'", "SELECT \(many("1, ", 4000))1", "SELECT 0\(many("0"))",
                 "SELECT 0.\(many("1"))",
@@ -172,7 +172,7 @@ struct StatementFuzzTests {
             }
             let refused = [
                 ("SELECT \(many("1,"))1", "more than 2000 columns"),
-                ("SELECT \(many("*,", 262_000))* \(table)", "more than 2000 columns"),
+                ("SELECT \(many("*,", 100_000))* \(table)", "more than 2000 columns"),
                 ("SELECT 1 ORDER BY \(many("1,"))1", "more than 2000 columns"),
                 ("SELECT 1 AS a ORDER BY \(many("a,"))a", "more than 2000 columns"),
                 ("SELECT \(many("1 a,", 20_000))1 ORDER BY \(many("a,", 20_000))a", "more than 2000 columns"),
