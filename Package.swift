@@ -111,7 +111,9 @@ let package = Package(
         source(
             "TimestreamLocal",
             in: "Timestream",
-            ["TimestreamModel", "RequestSigning", "Common", "CSQLite", httpTypes, logging]
+            [
+                "RegularExpressions", "TimestreamModel", "RequestSigning", "Common", "CSQLite", httpTypes, logging,
+            ]
         ),
         source("RequestSigning", in: "Timestream", ["Common", "COpenSSL"]),
         source("TimestreamModel", in: "Timestream", ["Common"]),
@@ -162,7 +164,7 @@ let package = Package(
         tests(
             of: "TimestreamLocal",
             in: "Timestream",
-            ["TimestreamModel", "RequestSigning", "Common", httpTypes, logging]
+            ["RegularExpressions", "TimestreamModel", "RequestSigning", "Common", "TestSupport", httpTypes, logging]
         ),
         tests(
             of: "RequestSigning",
@@ -181,7 +183,7 @@ let package = Package(
         ),
         tests(of: "TLSTransport", in: "Network", ["TestSupport", "Common", nioCore, nioPosix, nioEmbedded]),
         tests(of: "UpstreamHTTP", in: "Network", ["Common", "TestSupport"]),
-        tests(of: "Common", in: "", [logging, httpTypes]),
+        tests(of: "Common", in: "", ["TestSupport", logging, httpTypes]),
     ]
 )
 

@@ -137,8 +137,9 @@ package final class LocalEngine: HTTPResponder {
     }
 
     private func describeEndpoints(_ body: [UInt8]) throws(ServiceError) -> [UInt8] {
-        var reader = try JSONReader(body)
-        try reader.document(MemberNames([])) { (_, _) throws(ServiceError) in }
+        try JSONReader.request(body) { (reader) throws(JSONError) in
+            try reader.document(.none) { (_, _) throws(JSONError) in }
+        }
         var json = JSONWriter()
         json.raw(#"{"Endpoints":[{"Address":"#)
         json.string(self.configuration.ownAddress)

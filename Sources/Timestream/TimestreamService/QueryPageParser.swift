@@ -1,3 +1,4 @@
+import Common
 import TimestreamModel
 
 /// Reads the answer of `Query` into a page, cell by cell, without a value in between.
@@ -23,31 +24,23 @@ struct QueryPageParser {
         var reader = try JSONReader(body)
         // Texts are never longer in the arena than in the answer.
         parser.arena.reserveCapacity(body.count / 2)
-        try reader.readObject { (reader: inout JSONReader, name: String) throws(JSONError) in
-            try parser.readMember(name, &reader)
+        try reader.document(Self.members) { (reader, member) throws(JSONError) in
+            try parser.readMember(member, &reader)
         }
-        try reader.finish()
         return try parser.page(reader)
     }
 
-    private mutating func readMember(_ name: String, _ reader: inout JSONReader) throws(JSONError) {
-        switch name {
-        case "QueryId":
-            guard self.queryID == nil else { throw reader.expected("one QueryId") }
-            self.queryID = try reader.readString()
-        case "ColumnInfo":
-            guard self.columns == nil else { throw reader.expected("one ColumnInfo") }
-            self.columns = try Self.readColumns(&reader)
-        case "Rows":
-            guard self.rowCount == nil else { throw reader.expected("one Rows") }
-            try self.readRows(&reader)
-        case "NextToken":
-            if reader.takeNull() { return }
-            let token = try reader.readString()
-            guard self.nextToken == nil, !token.isEmpty else { throw reader.expected("one NextToken with a text") }
-            self.nextToken = token
+    private static let members = MemberNames(["QueryId", "ColumnInfo", "Rows", "NextToken"])
+
+    private mutating func readMember(_ member: Int, _ reader: inout JSONReader) throws(JSONError) {
+        switch member {
+        case 0: self.queryID = try reader.string()
+        case 1: self.columns = try Self.readColumns(&reader)
+        case 2: try self.readRows(&reader)
         default:
-            try reader.skipValue()
+            let token = try reader.string()
+            guard !token.isEmpty else { throw reader.expected("a NextToken with a text") }
+            self.nextToken = token
         }
     }
 
@@ -75,19 +68,18 @@ struct QueryPageParser {
 
     // MARK: Columns
 
+    private static let columnMembers = MemberNames(["Name", "Type"])
+    private static let typeMembers = MemberNames([
+        "ScalarType", "ArrayColumnInfo", "RowColumnInfo", "TimeSeriesMeasureValueColumnInfo",
+    ])
+
     private static func readColumns(_ reader: inout JSONReader) throws(JSONError) -> [QueryPage.Column] {
         var columns: [QueryPage.Column] = []
-        try reader.readArray { (reader: inout JSONReader) throws(JSONError) in
+        try reader.array { (reader) throws(JSONError) in
             var name = ""
             var type: String??
-            try reader.readObject { (reader: inout JSONReader, member: String) throws(JSONError) in
-                switch member {
-                case "Name": if !reader.takeNull() { name = try reader.readString() }
-                case "Type":
-                    guard type == nil else { throw reader.expected("one Type") }
-                    type = .some(try Self.readType(&reader))
-                default: try reader.skipValue()
-                }
+            try reader.object(Self.columnMembers) { (reader, member) throws(JSONError) in
+                if member == 0 { name = try reader.string() } else { type = .some(try Self.readType(&reader)) }
             }
             guard let type else { throw reader.expected("a column's Type") }
             columns.append(QueryPage.Column(name: name, scalarType: type))
@@ -99,18 +91,9 @@ struct QueryPageParser {
     private static func readType(_ reader: inout JSONReader) throws(JSONError) -> String? {
         var scalar: String?
         var kinds = 0
-        try reader.readObject { (reader: inout JSONReader, member: String) throws(JSONError) in
-            switch member {
-            case "ScalarType":
-                scalar = try reader.readString()
-                kinds += 1
-            case "ArrayColumnInfo", "RowColumnInfo", "TimeSeriesMeasureValueColumnInfo":
-                if !reader.takeNull() {
-                    try reader.skipValue()
-                    kinds += 1
-                }
-            default: try reader.skipValue()
-            }
+        try reader.object(Self.typeMembers) { (reader, member) throws(JSONError) in
+            if member == 0 { scalar = try reader.string() } else { try reader.skip() }
+            kinds += 1
         }
         guard kinds == 1 else { throw reader.expected("a type of one kind") }
         return scalar
@@ -118,21 +101,22 @@ struct QueryPageParser {
 
     // MARK: Rows
 
+    private static let rowMembers = MemberNames(["Data"])
+    /// The kinds of a value that is made of others come last.
+    private static let cellMembers = MemberNames([
+        "ScalarValue", "NullValue", "ArrayValue", "RowValue", "TimeSeriesValue",
+    ])
+
     private mutating func readRows(_ reader: inout JSONReader) throws(JSONError) {
         var rows = 0
-        try reader.readArray { (reader: inout JSONReader) throws(JSONError) in
+        try reader.array { (reader) throws(JSONError) in
             let start = self.cells.count
-            var hasData = false
-            try reader.readObject { (reader: inout JSONReader, member: String) throws(JSONError) in
-                guard member == "Data" else { return try reader.skipValue() }
-                guard !hasData else { throw reader.expected("one Data") }
-                hasData = true
-                try reader.readArray { (reader: inout JSONReader) throws(JSONError) in
+            try reader.object(Self.rowMembers) { (reader, _) throws(JSONError) in
+                try reader.array { (reader) throws(JSONError) in
                     self.cells.append(try self.readCell(&reader))
                 }
             }
-            guard hasData, self.cells.count > start,
-                self.width ?? (self.cells.count - start) == self.cells.count - start
+            guard self.cells.count > start, self.width ?? (self.cells.count - start) == self.cells.count - start
             else { throw reader.expected("rows of one length") }
             self.width = self.cells.count - start
             rows += 1
@@ -143,22 +127,21 @@ struct QueryPageParser {
     /// A `Datum`: exactly one member.
     private mutating func readCell(_ reader: inout JSONReader) throws(JSONError) -> QueryPage.Cell {
         var cell: QueryPage.Cell?
-        try reader.readObject { (reader: inout JSONReader, member: String) throws(JSONError) in
+        try reader.object(Self.cellMembers) { (reader, member) throws(JSONError) in
             guard cell == nil else { throw reader.expected("a value of one kind") }
             switch member {
-            case "ScalarValue":
+            case 0:
                 let offset = self.arena.count
-                try reader.readString(into: &self.arena)
+                let text = try reader.text()
+                self.arena.append(contentsOf: reader.bytes[text])
                 guard let end = Int32(exactly: self.arena.count) else { throw reader.expected("a smaller page") }
                 cell = QueryPage.Cell(offset: Int32(offset), count: end - Int32(offset))
-            case "NullValue":
-                guard try reader.readBool() else { throw reader.expected("true") }
+            case 1:
+                guard try reader.boolean() else { throw reader.expected("true") }
                 cell = .null
-            case "ArrayValue", "RowValue", "TimeSeriesValue":
-                try reader.skipValue()
-                cell = Self.nested
             default:
-                throw reader.expected("a kind of value")
+                try reader.skip()
+                cell = Self.nested
             }
         }
         guard let cell else { throw reader.expected("a value") }

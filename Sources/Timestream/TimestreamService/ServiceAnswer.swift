@@ -1,3 +1,4 @@
+import Common
 import TimestreamModel
 import UpstreamHTTP
 
@@ -83,70 +84,64 @@ enum ServiceAnswer {
         }
     }
 
+    private static let errorMembers = MemberNames(["__type", "code", "Message", "message", "RejectedRecords"])
+    private static let rejectedMembers = MemberNames(["RecordIndex", "Reason", "ExistingVersion"])
+    private static let discoveryMembers = MemberNames(["Endpoints"])
+    private static let endpointMembers = MemberNames(["Address", "CachePeriodInMinutes"])
+
     private static func readErrorBody(_ bytes: [UInt8]) throws(JSONError) -> ErrorBody {
         var body = ErrorBody()
         var reader = try JSONReader(bytes)
-        try reader.readObject { (reader: inout JSONReader, name: String) throws(JSONError) in
-            switch name {
-            case "__type": body.type = try Self.readOptionalText(&reader)
-            case "code": body.code = try Self.readOptionalText(&reader)
-            case "Message", "message": body.message = try Self.readOptionalText(&reader) ?? body.message
-            case "RejectedRecords":
-                if reader.takeNull() { return }
-                try reader.readArray { (reader: inout JSONReader) throws(JSONError) in
+        try reader.document(Self.errorMembers) { (reader, member) throws(JSONError) in
+            switch member {
+            case 0: body.type = try reader.string()
+            case 1: body.code = try reader.string()
+            case 2, 3: body.message = try reader.string()
+            default:
+                try reader.array { (reader) throws(JSONError) in
                     body.rejected.append(try Self.readRejected(&reader))
                 }
-            default: try reader.skipValue()
             }
         }
-        try reader.finish()
         return body
     }
 
     private static func readRejected(_ reader: inout JSONReader) throws(JSONError) -> RejectedRecord {
         var record = RejectedRecord(index: nil, reason: "no reason given")
-        try reader.readObject { (reader: inout JSONReader, name: String) throws(JSONError) in
-            switch name {
-            case "RecordIndex": if !reader.takeNull() { record.index = try reader.readInteger() }
-            case "Reason": record.reason = try Self.readOptionalText(&reader) ?? record.reason
-            case "ExistingVersion": if !reader.takeNull() { record.existingVersion = try reader.readInteger() }
-            default: try reader.skipValue()
+        try reader.object(Self.rejectedMembers) { (reader, member) throws(JSONError) in
+            switch member {
+            case 0: record.index = try reader.number().flatMap { Int(exactly: $0) }
+            case 1: record.reason = try reader.string()
+            default: record.existingVersion = try reader.number().flatMap { Int(exactly: $0) }
             }
         }
         return record
     }
 
-    private static func readOptionalText(_ reader: inout JSONReader) throws(JSONError) -> String? {
-        reader.takeNull() ? nil : try reader.readString()
-    }
-
     /// Whether the body is one JSON object, whole: a 200 of something else acknowledges nothing.
     static func checkObject(_ bytes: [UInt8]) throws(JSONError) {
         var reader = try JSONReader(bytes)
-        try reader.readObject { (reader: inout JSONReader, _: String) throws(JSONError) in try reader.skipValue() }
-        try reader.finish()
+        try reader.document(.none) { (_, _) throws(JSONError) in }
     }
 
     /// The first endpoint that `DescribeEndpoints` names, and for how many minutes.
     static func endpoint(in bytes: [UInt8]) throws(JSONError) -> (address: String, minutes: Int) {
         var found: (address: String, minutes: Int)?
         var reader = try JSONReader(bytes)
-        try reader.readObject { (reader: inout JSONReader, name: String) throws(JSONError) in
-            guard name == "Endpoints" else { return try reader.skipValue() }
-            try reader.readArray { (reader: inout JSONReader) throws(JSONError) in
+        try reader.document(Self.discoveryMembers) { (reader, _) throws(JSONError) in
+            try reader.array { (reader) throws(JSONError) in
                 var address: String?
                 var minutes: Int?
-                try reader.readObject { (reader: inout JSONReader, name: String) throws(JSONError) in
-                    switch name {
-                    case "Address": address = try reader.readString()
-                    case "CachePeriodInMinutes": minutes = try reader.readInteger()
-                    default: try reader.skipValue()
+                try reader.object(Self.endpointMembers) { (reader, member) throws(JSONError) in
+                    if member == 0 {
+                        address = try reader.string()
+                    } else {
+                        minutes = try reader.number().flatMap { Int(exactly: $0) }
                     }
                 }
                 if found == nil, let address, let minutes { found = (address, minutes) }
             }
         }
-        try reader.finish()
         guard let found else { throw reader.expected("an endpoint with its cache period") }
         return found
     }

@@ -19,6 +19,7 @@ struct CompiledQuery: Sendable {
             case .integer(let value): statement.bind(place, value)
             case .double(let value): statement.bind(place, value)
             case .bytes(let bytes): statement.bind(place, bytes)
+            case .pattern(let pattern): statement.bind(place, pattern, SQLSearchPattern.pointerType)
             }
         }
         return statement
@@ -29,6 +30,9 @@ struct CompiledQuery: Sendable {
 struct QueryParameters {
     private(set) var values: [SQLValue] = []
     private var places: [[UInt8]: Int] = [:]
+    /// By bit pattern.
+    private var doublePlaces: [UInt64: Int] = [:]
+    private var patternPlaces: [[UInt8]: Int] = [:]
 
     /// SQLite takes no more; reached only by statements that are a long list.
     static let maximum = 32_766
@@ -41,8 +45,23 @@ struct QueryParameters {
     }
 
     mutating func place(of double: Double) -> String {
+        if let place = self.doublePlaces[double.bitPattern] { return "?\(place)" }
         self.values.append(.double(double))
+        self.doublePlaces[double.bitPattern] = self.values.count
         return "?\(self.values.count)"
+    }
+
+    /// A pattern that was read before is not read again.
+    ///
+    /// - Parameter make: reads the pattern.
+    mutating func pattern<Failure>(
+        _ bytes: [UInt8],
+        _ make: ([UInt8]) throws(Failure) -> SQLSearchPattern
+    ) throws(Failure) -> (place: String, pattern: SQLValue) {
+        if let place = self.patternPlaces[bytes] { return ("?\(place)", self.values[place - 1]) }
+        self.values.append(.pattern(try make(bytes)))
+        self.patternPlaces[bytes] = self.values.count
+        return ("?\(self.values.count)", self.values[self.values.count - 1])
     }
 }
 
@@ -65,6 +84,10 @@ struct CompiledExpression {
 
         static func < (left: Reach, right: Reach) -> Bool { left.rawValue < right.rawValue }
     }
+
+    /// The form to group or sort by. SQLite makes a plain 0 of `0 AND x` before it looks for positions there; behind a
+    /// call it does not.
+    var term: String { self.type == .boolean ? "abs(\(self.sql))" : self.sql }
 
     /// The form in which a result's column is read: doubles as the integer of their bit pattern, so that every bit arrives.
     var output: String {

@@ -161,6 +161,19 @@ final class CursorTable: Sendable {
         }
     }
 
+    /// Puts a cursor back that was not used.
+    ///
+    /// - Returns: `false` if the query was cancelled meanwhile: the cursor must be finished.
+    func giveBack(_ cursor: QueryCursor, now: Int64) -> Bool {
+        self.entries.withLock { entries in
+            guard var entry = entries[cursor.id], case .running = entry.phase else { return false }
+            entry.phase = .waiting(cursor)
+            entry.usedNanoseconds = now
+            entries[cursor.id] = entry
+            return true
+        }
+    }
+
     /// Forgets a query that failed.
     func remove(_ id: String) {
         self.entries.withLock { entries in

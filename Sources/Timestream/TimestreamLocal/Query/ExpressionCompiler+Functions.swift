@@ -7,7 +7,7 @@ extension ExpressionCompiler {
             throw .sql(position, "'\(call.name)' is not an aggregate function")
         }
         switch call.name {
-        case "regexp_like": throw .unsupported(position, "REGEXP_LIKE")
+        case "regexp_like": return try self.regexpLike(call, position)
         case "coalesce": return try self.coalesce(call, position)
         case "nullif": return try self.nullIf(call, position)
         case "if": return try self.condition(call, position)
@@ -102,6 +102,27 @@ extension ExpressionCompiler {
                 "Unexpected parameters (\(argument.type.rawValue)) for function \(name). Expected: \(type.rawValue)"
             )
         }
+    }
+
+    private mutating func regexpLike(
+        _ call: SQLCall,
+        _ position: SQLPosition
+    ) throws(ServiceError) -> CompiledExpression {
+        var arguments = try self.compileArguments(call, 2...2, position)
+        for index in arguments.indices {
+            arguments[index] = try self.argument(arguments[index], .varchar, call.name, position)
+        }
+        guard let constant = arguments[1].constant else {
+            throw .unsupported(call.arguments[1].position, "a pattern that is computed row by row")
+        }
+        guard case .bytes(let bytes) = constant else { return self.constant(.null, .boolean) }
+        let (place, pattern) = try self.parameters.pattern(bytes) { (bytes) throws(ServiceError) in
+            do throws(SQLRunError) {
+                return try SQLSearchPattern(bytes)
+            } catch { throw .sql(call.arguments[1].position, error.message) }
+        }
+        arguments[1] = CompiledExpression(sql: place, type: .varchar, constant: pattern)
+        return try self.call(.regexpLike, arguments, .boolean, position)
     }
 
     private mutating func coalesce(_ call: SQLCall, _ position: SQLPosition) throws(ServiceError) -> CompiledExpression

@@ -163,7 +163,7 @@ extension ExpressionCompiler {
         case (.boolean, .varchar): return try self.call(.textOfBoolean, [operand], type, position)
         case (.timestamp, .varchar): return try self.call(.textOfTimestamp, [operand], type, position)
         case (.boolean, .integer), (.boolean, .bigint):
-            return Self.combine([operand], "(+\(operand.sql))", type)
+            return Self.combine([operand], operand.term, type)
         case (.integer, .boolean), (.bigint, .boolean):
             return Self.combine([operand], "(\(operand.sql) <> 0)", type)
         default:

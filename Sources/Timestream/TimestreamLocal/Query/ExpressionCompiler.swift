@@ -110,6 +110,7 @@ struct ExpressionCompiler {
         case .integer(let value): Self.constant(value, type)
         case .double(let value): self.constant(value)
         case .bytes(let text): self.constant(text)
+        case .pattern: preconditionFailure("a pattern is never a result")
         }
     }
 

@@ -4,18 +4,18 @@ import TimestreamModel
 /// Queries and their pages.
 extension LocalEngine {
     private static let queryNames = MemberNames(["QueryString", "NextToken", "MaxRows"])
-    private static let pageRowsWithoutLimit = Int.max
 
     func query(_ body: [UInt8], _ caller: Caller, _ call: inout Call) async throws(ServiceError) -> [UInt8] {
         var statement: String?
         var nextToken: String?
         var maxRows: Int64?
-        var reader = try JSONReader(body)
-        try reader.document(Self.queryNames) { (reader, member) throws(ServiceError) in
-            switch member {
-            case 0: statement = try reader.string()
-            case 1: nextToken = try reader.string()
-            default: maxRows = try reader.integer()
+        try JSONReader.request(body) { (reader) throws(JSONError) in
+            try reader.document(Self.queryNames) { (reader, member) throws(JSONError) in
+                switch member {
+                case 0: statement = try reader.string()
+                case 1: nextToken = try reader.string()
+                default: maxRows = try reader.integer()
+                }
             }
         }
         guard let statement else { throw .isMissing("queryString") }
@@ -126,12 +126,17 @@ extension LocalEngine {
         case .cancelled: throw ServiceError(.conflict, "The query was cancelled.")
         case .invalid: throw Self.invalidToken
         }
+        let wasRead = Locked(false)
         do {
             // Not stopped when the caller goes: it may come back with the same token.
             return try await self.readers.perform { () throws(ServiceError) in
-                try self.nextAnswer(cursor, token, limit)
+                wasRead.withLock { $0 = true }
+                return try self.nextAnswer(cursor, token, limit)
             }
         } catch {
+            // Refused before anything was read, for want of a thread: the same token can be tried again.
+            let now = MonotonicTime.nanoseconds()
+            if !wasRead.withLock({ $0 }), self.cursors.giveBack(cursor, now: now) { throw error }
             self.cursors.remove(cursor.id)
             self.readers.finish([cursor])
             throw error
@@ -192,9 +197,10 @@ extension LocalEngine {
 
     func cancelQuery(_ body: [UInt8], _ caller: Caller) async throws(ServiceError) -> [UInt8] {
         var queryID: String?
-        var reader = try JSONReader(body)
-        try reader.document(MemberNames(["QueryId"])) { (reader, _) throws(ServiceError) in
-            queryID = try reader.string()
+        try JSONReader.request(body) { (reader) throws(JSONError) in
+            try reader.document(MemberNames(["QueryId"])) { (reader, _) throws(JSONError) in
+                queryID = try reader.string()
+            }
         }
         guard let queryID else { throw .isMissing("queryId") }
         switch self.cursors.cancel(queryID, keyID: caller.keyID, now: MonotonicTime.nanoseconds()) {

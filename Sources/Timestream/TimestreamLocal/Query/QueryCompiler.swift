@@ -90,16 +90,20 @@ struct QueryCompiler {
             && (having?.reach ?? .constant) < .point && groupBy.allSatisfy { $0.reach < .point }
             && (select.isDistinct || isGrouped)
         sql += Self.source(table, conditions, readsStreamsOnly: isOncePerStream)
-        // A constant to group by makes one group, and a number there would be a position.
-        let groupSQL = groupBy.map { $0.constant == nil ? $0.sql : "+(\($0.sql))" }
-        if !groupSQL.isEmpty { sql += " GROUP BY " + groupSQL.joined(separator: ", ") }
+        if !groupBy.isEmpty {
+            // A constant divides nothing, and a number, even in parentheses, would be a position.
+            let dividing = groupBy.filter { $0.reach != .constant }.map(\.term)
+            sql += " GROUP BY " + (dividing.isEmpty ? "NULL" : dividing.joined(separator: ", "))
+        }
         if let having {
-            guard !groupSQL.isEmpty || having.hasAggregate || Self.hasAggregate(select) else {
+            guard !groupBy.isEmpty || having.hasAggregate || Self.hasAggregate(select) else {
                 throw .unsupported(select.position, "HAVING without GROUP BY and aggregates")
             }
             sql += " HAVING \(having.sql)"
         }
-        if !keys.isEmpty { sql += " ORDER BY " + keys.map(\.sql).joined(separator: ", ") }
+        // A constant orders nothing either.
+        let terms = keys.filter { $0.value.reach != .constant }.map(\.sql)
+        if !terms.isEmpty { sql += " ORDER BY " + terms.joined(separator: ", ") }
         return CompiledQuery(sql: sql, parameters: [], columns: items.map(\.column))
     }
 
@@ -155,6 +159,7 @@ struct QueryCompiler {
         _ expressions: inout ExpressionCompiler
     ) throws(ServiceError) -> [CompiledExpression] {
         var groups: [CompiledExpression] = []
+        guard select.groups.count <= Self.maximumColumns else { throw Self.tooManyColumns(select.position) }
         for group in select.groups {
             guard case .integer(let place) = group.kind else {
                 groups.append(try expressions.compile(group))
@@ -173,6 +178,8 @@ struct QueryCompiler {
     ) throws(ServiceError) -> [Item] {
         var items: [Item] = []
         for item in select.items {
+            // Before there are more: `*` stands for a thousand, and may be written a hundred thousand times.
+            guard items.count <= Self.maximumColumns else { throw Self.tooManyColumns(select.position) }
             switch item {
             case .star(let position):
                 guard let table = expressions.table else {
@@ -201,7 +208,15 @@ struct QueryCompiler {
                 )
             }
         }
+        guard items.count <= Self.maximumColumns else { throw Self.tooManyColumns(select.position) }
         return items
+    }
+
+    /// SQLite's bound on the columns of a result, and on the terms of GROUP BY and ORDER BY.
+    private static let maximumColumns = 2000
+
+    private static func tooManyColumns(_ position: SQLPosition) -> ServiceError {
+        .unsupported(position, "a SELECT, GROUP BY or ORDER BY of more than \(Self.maximumColumns) columns")
     }
 
     private struct SortKey {
@@ -216,6 +231,7 @@ struct QueryCompiler {
         _ expressions: inout ExpressionCompiler
     ) throws(ServiceError) -> [SortKey] {
         var keys: [SortKey] = []
+        guard order.count <= Self.maximumColumns else { throw Self.tooManyColumns(select.position) }
         for key in order {
             let value: CompiledExpression
             switch key.expression.kind {
@@ -237,7 +253,9 @@ struct QueryCompiler {
                 } else {
                     value = try expressions.compile(key.expression)
                 }
-            default: value = try expressions.compile(key.expression)
+            default:
+                try Self.refuseAlias(in: key.expression, items, expressions)
+                value = try expressions.compile(key.expression)
             }
             guard !select.isDistinct || items.contains(where: { $0.value.sql == value.sql }) else {
                 throw .sql(
@@ -245,15 +263,31 @@ struct QueryCompiler {
                     "For SELECT DISTINCT, ORDER BY expressions must appear in select list"
                 )
             }
-            keys.append(SortKey(value: value, sql: Self.sortTerm(value.sql, value.constant != nil, key)))
+            keys.append(SortKey(value: value, sql: Self.sortTerm(value.term, key)))
         }
         return keys
     }
 
-    private static func sortTerm(_ sql: String, _ isConstant: Bool, _ key: SQLSortKey) -> String {
-        // A number would be a position.
-        "\(isConstant ? "+(\(sql))" : sql) \(key.isDescending ? "DESC" : "ASC") NULLS "
-            + (key.nullsFirst ? "FIRST" : "LAST")
+    private static func sortTerm(_ sql: String, _ key: SQLSortKey) -> String {
+        "\(sql) \(key.isDescending ? "DESC" : "ASC") NULLS \(key.nullsFirst ? "FIRST" : "LAST")"
+    }
+
+    /// In ORDER BY a name means the column of the result first; inside expressions the engine knows only the table's.
+    private static func refuseAlias(
+        in expression: SQLExpression,
+        _ items: [Item],
+        _ expressions: ExpressionCompiler
+    ) throws(ServiceError) {
+        if case .column(let name) = expression.kind {
+            let own = expressions.table?.column(name).map { expressions.column($0).sql }
+            if items.contains(where: { $0.alias == name && $0.value.sql != own }) {
+                throw .unsupported(
+                    expression.position,
+                    "the alias '\(String(decoding: name, as: UTF8.self))' inside an expression of ORDER BY"
+                )
+            }
+        }
+        for operand in expression.kind.operands { try Self.refuseAlias(in: operand, items, expressions) }
     }
 
     private static func hasAggregate(_ select: SQLSelect) -> Bool {
@@ -310,7 +344,7 @@ struct QueryCompiler {
                 throw .unsupported(key.expression.position, "ORDER BY of an expression after UNION ALL")
             }
             let value = columns[index].type == .double ? "\(SQLScalar.doubleOfBits.rawValue)(c\(index))" : "c\(index)"
-            terms.append(Self.sortTerm(value, false, key))
+            terms.append(Self.sortTerm(value, key))
         }
         if !terms.isEmpty { sql += " ORDER BY " + terms.joined(separator: ", ") }
         return CompiledQuery(sql: sql, parameters: [], columns: columns)

@@ -7,7 +7,8 @@ final class QueryCursor: @unchecked Sendable {
     // Safe because: a cursor is in the table, where nobody touches it, or with the one call that has taken it out.
     let id: String
     let control: RunControl
-    private let connection: SQLiteConnection
+    /// `nil` once the cursor is finished.
+    private var connection: SQLiteConnection?
     private var rows: any RowSource
     /// The current row did not fit into the page before.
     private var hasPendingRow = false
@@ -31,10 +32,26 @@ final class QueryCursor: @unchecked Sendable {
     struct Page: Sendable {
         /// The `Rows` array's elements.
         var rows: JSONWriter
-        var rowCount: Int
+        /// Where each element ends.
+        var ends: [Int] = []
         var isLast: Bool
 
-        static var empty: Page { Page(rows: JSONWriter(capacity: 0), rowCount: 0, isLast: false) }
+        var rowCount: Int { self.ends.count }
+
+        static var empty: Page { Page(rows: JSONWriter(capacity: 0), isLast: false) }
+
+        /// The first rows as a page of their own; the others stay.
+        mutating func split(after count: Int) -> Page {
+            let end = self.ends[count - 1]
+            var first = Page(rows: JSONWriter(capacity: end), ends: Array(self.ends[..<count]), isLast: false)
+            first.rows.raw(self.rows.bytes[..<end])
+            // The comma between the two goes.
+            let rest = self.rows.bytes[(end + 1)...]
+            self.ends = self.ends[count...].map { $0 - end - 1 }
+            self.rows = JSONWriter(capacity: rest.count)
+            self.rows.raw(rest)
+            return first
+        }
     }
 
     static func allowPage(_ control: RunControl) {
@@ -48,9 +65,14 @@ final class QueryCursor: @unchecked Sendable {
 
     /// Reads rows up to the limits; looks one row ahead, so that the last page is known to be the last.
     func page(maximumRows: Int) throws(ServiceError) -> Page {
-        if let held = self.held {
-            self.held = nil
-            return held
+        if var held = self.held {
+            guard held.rowCount > maximumRows else {
+                self.held = nil
+                return held
+            }
+            let first = held.split(after: maximumRows)
+            self.held = held
+            return first
         }
         do throws(SQLiteError) {
             Self.allowPage(self.control)
@@ -61,7 +83,7 @@ final class QueryCursor: @unchecked Sendable {
     }
 
     private func read(maximumRows: Int) throws(SQLiteError) -> Page {
-        var page = Page(rows: JSONWriter(capacity: 4096), rowCount: 0, isLast: false)
+        var page = Page(rows: JSONWriter(capacity: 4096), isLast: false)
         // What the columns and the rest of the answer take.
         let budget = Self.pageBytes - self.columnInfo().bytes.count - 512
         while try self.advance() {
@@ -74,7 +96,7 @@ final class QueryCursor: @unchecked Sendable {
                 page.rows.truncate(to: start)
                 return page
             }
-            page.rowCount += 1
+            page.ends.append(page.rows.bytes.count)
             self.hasPendingRow = false
         }
         page.isLast = true
@@ -139,16 +161,18 @@ final class QueryCursor: @unchecked Sendable {
         return json.bytes
     }
 
-    /// Ends the snapshot.
+    /// Ends the snapshot; once is enough.
     ///
-    /// - Returns: the connection, ready for another query; `nil` if it is not fit for one.
+    /// - Returns: the connection, ready for another query; `nil` if it is not fit for one, or was given back before.
     func finish() -> SQLiteConnection? {
+        guard let connection = self.connection else { return nil }
+        self.connection = nil
         // The statement must go before its transaction can end.
         self.rows = TextRows.none
-        self.connection.setControl(nil)
+        connection.setControl(nil)
         do throws(SQLiteError) {
-            if self.connection.isInTransaction { try self.connection.execute("COMMIT") }
-            return self.connection
+            if connection.isInTransaction { try connection.execute("COMMIT") }
+            return connection
         } catch { return nil }
     }
 }

@@ -37,8 +37,11 @@ enum SQLFunctions {
             case SQLITE_INTEGER: arguments.append(.integer(unsafe sqlite3_value_int64(value)))
             case SQLITE_FLOAT: arguments.append(.double(unsafe sqlite3_value_double(value)))
             case SQLITE_NULL:
-                unsafe sqlite3_result_null(context)
-                return
+                guard let pattern = unsafe Self.pattern(value) else {
+                    unsafe sqlite3_result_null(context)
+                    return
+                }
+                arguments.append(.pattern(pattern))
             default:
                 let start = unsafe sqlite3_value_blob(value)
                 let length = Int(unsafe sqlite3_value_bytes(value))
@@ -56,9 +59,20 @@ enum SQLFunctions {
                 unsafe bytes.withUnsafeBytes {
                     unsafe csqlite_result_blob(context, $0.baseAddress, Int32($0.count))
                 }
+            case .pattern: unsafe sqlite3_result_error(context, "internal error: a pattern is no value", -1)
             }
         } catch {
             unsafe sqlite3_result_error(context, error.message, -1)
         }
+    }
+
+    /// The pattern that was bound as an argument; to SQLite it looks like NULL.
+    private static func pattern(_ value: OpaquePointer) -> SQLSearchPattern? {
+        let type = SQLSearchPattern.pointerType
+        let found = unsafe type.utf8Start.withMemoryRebound(to: CChar.self, capacity: type.utf8CodeUnitCount + 1) {
+            unsafe sqlite3_value_pointer(value, $0)
+        }
+        guard let found = unsafe found else { return nil }
+        return unsafe Unmanaged<AnyObject>.fromOpaque(found).takeUnretainedValue() as? SQLSearchPattern
     }
 }

@@ -56,7 +56,8 @@ struct SQLLexer {
             self.word()
             kind = .word(self.text(from: start))
         default:
-            guard let symbol = self.symbol() else {
+            guard let symbol = self.symbol(first) else {
+                if first == UInt8(ascii: "[") { throw .unsupported(position, "an ARRAY or a subscript") }
                 // The whole character, so that the message is text.
                 let rest = String(decoding: self.bytes[start...].prefix(4), as: UTF8.self)
                 throw .sql(position, "mismatched input '\(rest.prefix(1))'. Expecting: a statement")
@@ -68,7 +69,7 @@ struct SQLLexer {
 
     private mutating func skipBlanks() throws(ServiceError) {
         while let byte = self.byte() {
-            if [0x20, 0x09, 0x0A, 0x0D].contains(byte) {
+            if byte == 0x20 || byte == 0x0A || byte == 0x09 || byte == 0x0D {
                 self.advance()
             } else if byte == UInt8(ascii: "-"), self.byte(1) == UInt8(ascii: "-") {
                 while let next = self.byte(), next != 0x0A { self.advance() }
@@ -167,13 +168,32 @@ struct SQLLexer {
         return .interval(interval)
     }
 
-    private mutating func symbol() -> SQLToken.Symbol? {
-        // Longest first, as `allCases` lists them.
-        for symbol in SQLToken.Symbol.allCases where self.bytes[self.index...].starts(with: symbol.rawValue.utf8) {
-            self.index += symbol.rawValue.utf8.count
-            return symbol
+    private mutating func symbol(_ first: UInt8) -> SQLToken.Symbol? {
+        let second = self.byte(1)
+        let symbol: SQLToken.Symbol
+        switch first {
+        case UInt8(ascii: "("): symbol = .leftParenthesis
+        case UInt8(ascii: ")"): symbol = .rightParenthesis
+        case UInt8(ascii: ","): symbol = .comma
+        case UInt8(ascii: "."): symbol = .dot
+        case UInt8(ascii: "*"): symbol = .star
+        case UInt8(ascii: "+"): symbol = .plus
+        case UInt8(ascii: "-"): symbol = .minus
+        case UInt8(ascii: "/"): symbol = .slash
+        case UInt8(ascii: "%"): symbol = .percent
+        case UInt8(ascii: "="): symbol = .equal
+        case UInt8(ascii: ";"): symbol = .semicolon
+        case UInt8(ascii: "<") where second == UInt8(ascii: ">"): symbol = .notEqual
+        case UInt8(ascii: "<") where second == UInt8(ascii: "="): symbol = .lessOrEqual
+        case UInt8(ascii: "<"): symbol = .less
+        case UInt8(ascii: ">") where second == UInt8(ascii: "="): symbol = .greaterOrEqual
+        case UInt8(ascii: ">"): symbol = .greater
+        case UInt8(ascii: "!") where second == UInt8(ascii: "="): symbol = .bangEqual
+        case UInt8(ascii: "|") where second == UInt8(ascii: "|"): symbol = .concatenate
+        default: return nil
         }
-        return nil
+        self.index += symbol.rawValue.utf8.count
+        return symbol
     }
 
     private static func isDigit(_ byte: UInt8) -> Bool { byte &- UInt8(ascii: "0") < 10 }

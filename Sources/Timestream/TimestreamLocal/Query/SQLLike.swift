@@ -10,8 +10,12 @@ struct SQLLike {
     /// - Parameter escape: one ASCII character before a `%`, `_` or itself that means just that.
     init(pattern: [UInt8], escape: [UInt8]?) throws(SQLRunError) {
         var parts: [Part] = []
-        if let escape, escape.count != 1 || escape[0] >= 0x80 {
-            throw SQLRunError("Escape string must be a single character")
+        if let escape, escape.count != 1 {
+            throw SQLRunError(
+                String(decoding: escape, as: UTF8.self).unicodeScalars.count == 1
+                    ? "An escape character outside ASCII is not supported by the local engine"
+                    : "Escape string must be a single character"
+            )
         }
         var isEscaped = false
         for byte in pattern {
@@ -39,6 +43,16 @@ struct SQLLike {
     private static let badEscape = SQLRunError(
         "Escape character must be followed by '%', '_' or the escape character itself"
     )
+
+    /// As `matches`, within bounds: nothing can stop a comparison that has begun.
+    ///
+    /// - Throws: for texts so long, and none that is stored is, that the worst case would take a second.
+    func matches(bounded value: [UInt8]) throws(SQLRunError) -> Bool {
+        guard value.count * min(value.count, self.parts.count) <= 1 << 26 else {
+            throw SQLRunError("LIKE of texts as long as these is not supported by the local engine")
+        }
+        return self.matches(value)
+    }
 
     /// Needs time in proportion to the lengths of value and pattern at worst multiplied: only the last `%` is tried again.
     func matches(_ value: [UInt8]) -> Bool {

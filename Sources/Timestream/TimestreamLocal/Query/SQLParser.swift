@@ -265,7 +265,8 @@ struct SQLParser {
         switch self.current.kind {
         case .quoted:
             return .expression(expression, alias: try self.name())
-        case .word(let word) where !Self.reserved.contains(word.uppercased()) && word.uppercased() != "LIMIT":
+        case .word(let word)
+        where !Self.reserved.contains(word.uppercased()) && !["LIMIT", "OFFSET", "FETCH"].contains(word.uppercased()):
             return .expression(expression, alias: try self.name())
         default:
             return .expression(expression, alias: nil)

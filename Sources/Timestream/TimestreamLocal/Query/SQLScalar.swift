@@ -6,6 +6,8 @@ enum SQLValue: Sendable, Equatable {
     case integer(Int64)
     case double(Double)
     case bytes([UInt8])
+    /// What REGEXP_LIKE looks for; never a result.
+    case pattern(SQLSearchPattern)
 }
 
 /// Why a statement failed while it ran; told to the caller.
@@ -42,6 +44,7 @@ enum SQLScalar: String, CaseIterable, Sendable {
     case length = "ts_length"
     case like = "ts_like"
     case likeEscape = "ts_like_escape"
+    case regexpLike = "ts_regexp_like"
     case bin = "ts_bin"
     case nanosecondsOfMilliseconds = "ts_from_milliseconds"
     case nanosecondsOfSeconds = "ts_from_unixtime"
@@ -62,7 +65,7 @@ enum SQLScalar: String, CaseIterable, Sendable {
         switch self {
         case .add, .subtract, .multiply, .divide, .remainder, .likeEscape: 3
         case .multiWord, .multiText, .addDoubles, .subtractDoubles, .multiplyDoubles, .divideDoubles, .remainderDoubles,
-            .concatenate, .like, .bin, .integerOfText, .integerOfDouble:
+            .concatenate, .like, .regexpLike, .bin, .integerOfText, .integerOfDouble:
             2
         default: 1
         }
@@ -84,10 +87,13 @@ enum SQLScalar: String, CaseIterable, Sendable {
         case .length: return .integer(Int64(try arguments[0].bytes.count { $0 & 0xC0 != 0x80 }))
         case .like:
             let pattern = try SQLLike(pattern: try arguments[1].bytes, escape: nil)
-            return .integer(pattern.matches(try arguments[0].bytes) ? 1 : 0)
+            return .integer(try pattern.matches(bounded: try arguments[0].bytes) ? 1 : 0)
         case .likeEscape:
             let pattern = try SQLLike(pattern: try arguments[1].bytes, escape: try arguments[2].bytes)
-            return .integer(pattern.matches(try arguments[0].bytes) ? 1 : 0)
+            return .integer(try pattern.matches(bounded: try arguments[0].bytes) ? 1 : 0)
+        case .regexpLike:
+            guard case .pattern(let pattern) = arguments[1] else { throw SQLRunError("internal error: not a pattern") }
+            return .integer(pattern.isFound(in: try arguments[0].bytes) ? 1 : 0)
         default: return try self.conversion(arguments)
         }
     }
@@ -133,8 +139,8 @@ enum SQLScalar: String, CaseIterable, Sendable {
             guard let time = SQLTimestamp.parse(bytes[...]) else { throw Self.cannotCast(bytes, "TIMESTAMP") }
             return .integer(time)
         case .integerOfDouble:
-            // As Java's Math.round: halves go up.
-            guard let value = Int64(exactly: (try arguments[0].double + 0.5).rounded(.down)) else {
+            // Halves go away from zero, as in Trino's casts.
+            guard let value = Int64(exactly: (try arguments[0].double).rounded(.toNearestOrAwayFromZero)) else {
                 throw SQLRunError("The number is out of the range of BIGINT")
             }
             return try Self.limited(value, bits: try arguments[1].integer)

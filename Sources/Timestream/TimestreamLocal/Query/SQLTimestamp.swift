@@ -63,8 +63,14 @@ enum SQLTimestamp {
             }
             _ = Self.drop(UInt8(ascii: "Z"), &rest)
         }
+        // Before 1970 from the day's end: the first day that 64 bits reach starts before them.
+        var days = date.daysSinceEpoch
+        if days < 0 {
+            days += 1
+            nanoseconds -= Self.nanosecondsPerDay
+        }
         guard rest.isEmpty,
-            case let (product, tooBig) = date.daysSinceEpoch.multipliedReportingOverflow(by: Self.nanosecondsPerDay),
+            case let (product, tooBig) = days.multipliedReportingOverflow(by: Self.nanosecondsPerDay),
             !tooBig, case let (sum, overflow) = product.addingReportingOverflow(nanoseconds), !overflow
         else { return nil }
         return sum

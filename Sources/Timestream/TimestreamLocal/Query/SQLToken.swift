@@ -22,7 +22,7 @@ struct SQLToken: Sendable {
         case end
     }
 
-    enum Symbol: String, Sendable, CaseIterable {
+    enum Symbol: String, Sendable {
         case leftParenthesis = "("
         case rightParenthesis = ")"
         case comma = ","

@@ -11,8 +11,8 @@ struct SQLiteError: Error, Sendable, CustomStringConvertible {
 
     /// The statement was stopped by its `RunControl`.
     var isInterrupt: Bool { self.code & 0xFF == SQLITE_INTERRUPT }
-    /// The statement itself failed: a function of ours refused a value, or a sum overflowed.
-    var isStatementFailure: Bool { self.code & 0xFF == SQLITE_ERROR }
+    /// The statement itself failed: a function of ours refused a value, a sum overflowed, or its text is too long.
+    var isStatementFailure: Bool { [SQLITE_ERROR, SQLITE_TOOBIG].contains(self.code & 0xFF) }
 }
 
 /// Stops a running statement from another thread, or at a deadline.
@@ -100,7 +100,8 @@ final class RunControl: Sendable {
         let context = unsafe Unmanaged.passUnretained(control).toOpaque()
         unsafe sqlite3_progress_handler(
             self.handle,
-            2000,
+            // Steps of SQLite's machine: few, since one of them may be a long comparison.
+            250,
             { context in
                 guard let context = unsafe context else { return 0 }
                 let control = unsafe Unmanaged<RunControl>.fromOpaque(context).takeUnretainedValue()
@@ -195,6 +196,20 @@ final class RunControl: Sendable {
         text.withUTF8 {
             unsafe $0.withMemoryRebound(to: CChar.self) {
                 _ = unsafe csqlite_bind_text(self.statement, index, $0.baseAddress, Int32($0.count))
+            }
+        }
+    }
+
+    /// Binds an object, which only functions that know its type can see; kept until the statement ends.
+    ///
+    /// - Parameter type: the same text at each use.
+    func bind(_ index: Int32, _ object: some AnyObject, _ type: StaticString) {
+        let retained = unsafe Unmanaged.passRetained(object as AnyObject).toOpaque()
+        unsafe type.utf8Start.withMemoryRebound(to: CChar.self, capacity: type.utf8CodeUnitCount + 1) { name in
+            // The object is released even if it cannot be bound.
+            _ = unsafe sqlite3_bind_pointer(self.statement, index, retained, name) { object in
+                guard let object = unsafe object else { return }
+                unsafe Unmanaged<AnyObject>.fromOpaque(object).release()
             }
         }
     }

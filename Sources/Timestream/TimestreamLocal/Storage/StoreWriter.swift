@@ -116,8 +116,39 @@ final class StoreWriter {
         guard stream.type == record.type else { return Self.otherType(stream.type, than: record.type) }
         // From here on the record is stored, or loses against a point that is there: no stream is without points.
         var value = record.value
-        if case .multi(let measures) = value { value = .text(try self.encode(measures, in: state)) }
+        if case .multi(let measures) = value {
+            // With a measure that is no column yet it cannot equal the point that is there; if it loses, there must be
+            // no such column afterwards either.
+            if measures.contains(where: { state.columns[$0.name] == nil }),
+                let rejection = try self.rejection(ofOtherValue: record, stream: stream.id, in: state)
+            {
+                return rejection
+            }
+            value = .text(try self.encode(measures, in: state))
+        }
         return try self.insert(record, value: value, stream: stream.id, in: state)
+    }
+
+    /// Whether a point is there whose version is not lower.
+    private func rejection(
+        ofOtherValue record: RecordBatch.Record,
+        stream: Int64,
+        in state: TableState
+    ) throws(SQLiteError) -> Rejection? {
+        state.readPoint.bind(1, stream)
+        state.readPoint.bind(2, record.timeNanoseconds)
+        defer { state.readPoint.reset() }
+        guard try state.readPoint.step() else { return nil }
+        return Self.rejection(of: record.version, over: state.readPoint.integer(0))
+    }
+
+    /// - Returns: `nil` if the version is higher than the existing one.
+    private static func rejection(of version: Int64, over existing: Int64) -> Rejection? {
+        guard version <= existing else { return nil }
+        let lower =
+            "The record version \(version) is lower than the existing version \(existing). A higher version is required "
+            + "to update the measure value."
+        return Rejection(reason: version == existing ? Self.sameVersion : lower, existingVersion: existing)
     }
 
     private func insert(
@@ -143,16 +174,7 @@ final class StoreWriter {
             case .text(let text): text == state.readPoint.bytes(1)
             case .multi: preconditionFailure("measures are encoded before they are compared")
             }
-        if record.version <= version {
-            if isSame { return nil }
-            return record.version == version
-                ? Rejection(reason: Self.sameVersion, existingVersion: version)
-                : Rejection(
-                    reason: "The record version \(record.version) is lower than the existing version \(version). "
-                        + "A higher version is required to update the measure value.",
-                    existingVersion: version
-                )
-        }
+        if let rejection = Self.rejection(of: record.version, over: version) { return isSame ? nil : rejection }
         state.readPoint.reset()
         Self.bind(record, value, stream, to: state.replacePoint)
         try state.replacePoint.run()

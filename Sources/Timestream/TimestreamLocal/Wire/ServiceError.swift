@@ -62,9 +62,21 @@ struct ServiceError: Error, Sendable {
     /// What is behind it; for the log, never for the caller.
     var cause: String?
 
+    /// Longest message, in bytes: it may repeat what was sent, and that may be megabytes.
+    private static let maximumMessage = 1000
+
+    /// The beginning and the end of a long message: what is wrong stands at either.
+    private static func shortened(_ message: String) -> String {
+        guard message.utf8.count > Self.maximumMessage else { return message }
+        let scalars = message.unicodeScalars
+        let part = Self.maximumMessage / 2
+        return String(String.UnicodeScalarView(scalars.prefix(part))) + "…"
+            + String(String.UnicodeScalarView(scalars.suffix(part)))
+    }
+
     init(_ code: Code, _ message: String, rejected: [RejectedRecordReport] = []) {
         self.code = code
-        self.message = message
+        self.message = Self.shortened(message)
         self.rejected = rejected
     }
 

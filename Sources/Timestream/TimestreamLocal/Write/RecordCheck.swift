@@ -1,3 +1,4 @@
+import Common
 import TimestreamModel
 
 /// Merges, checks and canonises the records of a `WriteRecords` request.
@@ -36,11 +37,29 @@ struct RecordCheck {
             )
         }
         check.batch.records.reserveCapacity(records.count)
-        check.common = try check.dimensions(request.common, path: "commonAttributes")
+        try check.checkCommon()
         for (index, record) in records.enumerated() {
             try check.append(record, path: "records.\(index + 1).member")
         }
         return check.batch
+    }
+
+    /// Checks the common attributes by themselves: a bad member fails the request even if no record uses it.
+    private mutating func checkCommon() throws(ServiceError) {
+        let common = self.request.common
+        let path = "commonAttributes"
+        self.common = try self.dimensions(common, path: path)
+        _ = try self.nanosecondsPerUnit(common.timeUnit, path: path)
+        _ = try self.type(common.measureValueType, at: "\(path).measureValueType")
+        try self.checkVersion(common.version ?? 1, path: path)
+        if let name = common.measureName { try self.checkMeasureName(name, path: "\(path).measureName") }
+        if let value = common.measureValue { try self.checkLength(value, path: "\(path).measureValue") }
+    }
+
+    private func checkVersion(_ version: Int64, path: String) throws(ServiceError) {
+        guard version >= 1 else {
+            throw .constraint("\(version)", at: "\(path).version", "Member must have value greater than or equal to 1")
+        }
     }
 
     private mutating func append(_ record: WriteRecordsRequest.Record, path: String) throws(ServiceError) {
@@ -65,9 +84,7 @@ struct RecordCheck {
         let name = try self.measureName(record.measureName ?? common.measureName, path: path)
         let unit = try self.nanosecondsPerUnit(record.timeUnit ?? common.timeUnit, path: path)
         let version = record.version ?? common.version ?? 1
-        guard version >= 1 else {
-            throw .constraint("\(version)", at: "\(path).version", "Member must have value greater than or equal to 1")
-        }
+        try self.checkVersion(version, path: path)
         let time = try self.time(record.time ?? common.time, nanosecondsPerUnit: unit)
         let (type, value, valueBytes) = try self.value(record, nanosecondsPerUnit: unit, path: path)
 

@@ -1,3 +1,5 @@
+import Common
+
 /// A `WriteRecords` request as it stands in its JSON: texts are ranges of the reader's bytes, nothing is merged or checked.
 struct WriteRecordsRequest {
     struct Dimension {
@@ -42,14 +44,23 @@ struct WriteRecordsRequest {
 
     /// - Throws: `SerializationException` for what is not JSON, or not of the right kind.
     init(_ body: [UInt8]) throws(ServiceError) {
-        var reader = try JSONReader(body)
-        try reader.document(Self.topNames) { (reader, member) throws(ServiceError) in
+        self = try JSONReader.request(body) { (reader) throws(JSONError) in
+            var request = WriteRecordsRequest()
+            try request.read(&reader)
+            return request
+        }
+    }
+
+    private init() {}
+
+    private mutating func read(_ reader: inout JSONReader) throws(JSONError) {
+        try reader.document(Self.topNames) { (reader, member) throws(JSONError) in
             switch member {
             case 0: self.database = try reader.string()
             case 1: self.table = try reader.string()
             case 2:
                 var records: [Record] = []
-                try reader.array { (reader) throws(ServiceError) in
+                try reader.array { (reader) throws(JSONError) in
                     records.append(try self.record(&reader))
                 }
                 self.records = records
@@ -59,9 +70,9 @@ struct WriteRecordsRequest {
         self.bytes = reader.bytes
     }
 
-    private mutating func record(_ reader: inout JSONReader) throws(ServiceError) -> Record {
+    private mutating func record(_ reader: inout JSONReader) throws(JSONError) -> Record {
         var record = Record()
-        try reader.object(Self.recordNames) { (reader, member) throws(ServiceError) in
+        try reader.object(Self.recordNames) { (reader, member) throws(JSONError) in
             switch member {
             case 0: record.dimensions = try self.readDimensions(&reader)
             case 1: record.measureName = try reader.text()
@@ -76,11 +87,11 @@ struct WriteRecordsRequest {
         return record
     }
 
-    private mutating func readDimensions(_ reader: inout JSONReader) throws(ServiceError) -> Range<Int> {
+    private mutating func readDimensions(_ reader: inout JSONReader) throws(JSONError) -> Range<Int> {
         let start = self.dimensions.count
-        try reader.array { (reader) throws(ServiceError) in
+        try reader.array { (reader) throws(JSONError) in
             var dimension = Dimension()
-            try reader.object(Self.dimensionNames) { (reader, member) throws(ServiceError) in
+            try reader.object(Self.dimensionNames) { (reader, member) throws(JSONError) in
                 switch member {
                 case 0: dimension.name = try reader.text()
                 case 1: dimension.value = try reader.text()
@@ -92,11 +103,11 @@ struct WriteRecordsRequest {
         return start..<self.dimensions.count
     }
 
-    private mutating func readMeasures(_ reader: inout JSONReader) throws(ServiceError) -> Range<Int> {
+    private mutating func readMeasures(_ reader: inout JSONReader) throws(JSONError) -> Range<Int> {
         let start = self.measures.count
-        try reader.array { (reader) throws(ServiceError) in
+        try reader.array { (reader) throws(JSONError) in
             var measure = Measure()
-            try reader.object(Self.measureNames) { (reader, member) throws(ServiceError) in
+            try reader.object(Self.measureNames) { (reader, member) throws(JSONError) in
                 switch member {
                 case 0: measure.name = try reader.text()
                 case 1: measure.value = try reader.text()

@@ -35,6 +35,9 @@ final class EngineHarness: Sendable {
         for table in tables { try await self.engine.ensureTable(table) }
     }
 
+    /// The text of the engine's metrics.
+    var metricsText: String { self.metrics.exposition() }
+
     /// Closes the engine and removes its directory.
     func close() async {
         await self.engine.close()
@@ -62,17 +65,17 @@ final class EngineHarness: Sendable {
         return Answer(status: response.status.code, body: response.body, headerFields: response.headerFields)
     }
 
+    /// - Parameter headers: of a signature.
     func call(_ operation: String, bytes: [UInt8], headers: [(String, String)] = []) async -> Answer {
         var fields = HTTPFields()
-        fields[.contentType] = "application/x-amz-json-1.0"
-        for (name, value) in [("X-Amz-Target", "Timestream_20181101.\(operation)")] + headers {
+        for (name, value) in Self.headers(operation) + headers where name != "host" {
             guard let name = HTTPField.Name(name) else { preconditionFailure("\(name) is no header name") }
             fields[name] = value
         }
         let head = HTTPRequest(
             method: .post,
             scheme: "http",
-            authority: "127.0.0.1:9203",
+            authority: Self.host,
             path: "/",
             headerFields: fields
         )
@@ -85,12 +88,44 @@ final class EngineHarness: Sendable {
         )
     }
 
+    private static let host = "127.0.0.1:9203"
+
+    private static func headers(_ operation: String) -> [(String, String)] {
+        [
+            ("content-type", "application/x-amz-json-1.0"), ("host", Self.host),
+            ("x-amz-target", "Timestream_20181101.\(operation)"),
+        ]
+    }
+
+    /// A call signed by a key, as of now or of another time.
+    func call(_ operation: String, _ body: [String: Any], by key: AccessKey, secondsOff: Int = 0) async -> Answer {
+        let bytes = Self.bytes(body)
+        let headers = Self.signature(operation, bytes, by: key, secondsOff: secondsOff)
+        return await self.call(operation, bytes: bytes, headers: headers)
+    }
+
+    static func signature(
+        _ operation: String,
+        _ body: [UInt8],
+        by key: AccessKey,
+        secondsOff: Int = 0
+    ) -> [(String, String)] {
+        let request = SignableRequest(method: "POST", target: "/", headers: Self.headers(operation))
+        let now = Int64(Date().timeIntervalSince1970) + Int64(secondsOff)
+        let signer = RequestSigner(service: "timestream")
+        return signer.sign(request, body: FrozenBytes(body), key: key, region: "eu-west-1", at: now)
+    }
+
+    static func bytes(_ body: [String: Any]) -> [UInt8] {
+        Array((try? JSONSerialization.data(withJSONObject: body)) ?? Data())
+    }
+
     func call(_ operation: String, _ body: String) async -> Answer {
         await self.call(operation, bytes: Array(body.utf8))
     }
 
     func call(_ operation: String, _ body: [String: Any]) async -> Answer {
-        await self.call(operation, bytes: Array((try? JSONSerialization.data(withJSONObject: body)) ?? Data()))
+        await self.call(operation, bytes: Self.bytes(body))
     }
 
     // MARK: Records and rows

@@ -1,48 +1,73 @@
-/// Reads a JSON document member by member, strictly, without building a tree.
+/// Why bytes are not the JSON that was expected.
+package struct JSONError: Error, Sendable, Equatable {
+    /// Offset of the byte at fault, or of the end.
+    package var offset: Int
+    /// What should stand there, as a noun.
+    package var expected: String
+
+    package init(offset: Int, expected: String) {
+        self.offset = offset
+        self.expected = expected
+    }
+}
+
+/// Reads a JSON document (RFC 8259) member by member, strictly, and builds nothing.
 ///
-/// Strings are unescaped in place, in the document's own bytes: an escape is never shorter than what it stands for.
-/// Members that nobody asks for are checked and skipped; a member that somebody asks for may come once; `null` is the same
-/// as absent. Every fault is a `SerializationException`, as at the service.
-struct JSONReader {
+/// The document must be UTF-8 as a whole. Strings are unescaped in place, in the document's own bytes: an escape is never
+/// shorter than what it stands for. Members that nobody asks for are checked and skipped; a member that somebody asks for
+/// may come once; `null` is the same as absent. Depth is bounded, so no document can exhaust the stack.
+package struct JSONReader {
     /// A string: where its unescaped UTF-8 stands in `bytes`.
-    typealias Text = Range<Int>
+    package typealias Text = Range<Int>
 
-    private static let maximumDepth = 32
+    package static let maximumDepth = 64
 
-    private(set) var bytes: [UInt8]
+    /// The document, with the strings that were read unescaped.
+    package private(set) var bytes: [UInt8]
     private var position = 0
     private var depth = 0
 
-    init(_ bytes: [UInt8]) throws(ServiceError) {
+    /// - Throws: `JSONError` if the bytes are not UTF-8.
+    package init(_ bytes: [UInt8]) throws(JSONError) {
         self.bytes = bytes
         do {
             _ = try UTF8Span(validating: bytes.span)
         } catch {
-            throw ServiceError(.serialization, "The request body is not UTF-8.")
+            throw JSONError(offset: error.byteOffsets.lowerBound, expected: "UTF-8")
         }
     }
 
-    func string(_ text: Text) -> String {
+    package func string(_ text: Text) -> String {
         String(decoding: self.bytes[text], as: UTF8.self)
     }
 
-    // MARK: Values
+    /// The error for what does not stand here.
+    package func expected(_ what: String) -> JSONError {
+        JSONError(offset: self.position, expected: what)
+    }
+
+    // MARK: Structure
 
     /// The one value of the document: an object.
-    mutating func document(
+    package mutating func document(
         _ names: MemberNames,
-        _ member: (inout JSONReader, Int) throws(ServiceError) -> Void
-    ) throws(ServiceError) {
+        _ member: (inout JSONReader, Int) throws(JSONError) -> Void
+    ) throws(JSONError) {
         try self.object(names, member)
+        try self.finish()
+    }
+
+    /// The document must end here, but for white space.
+    package mutating func finish() throws(JSONError) {
         self.skipBlanks()
-        guard self.position == self.bytes.count else { throw self.unexpected("the end of the document") }
+        guard self.position == self.bytes.count else { throw self.expected("the end of the document") }
     }
 
     /// An object; calls `member`, positioned at its value, for each member of those names that is there and not null.
-    mutating func object(
+    package mutating func object(
         _ names: MemberNames,
-        _ member: (inout JSONReader, Int) throws(ServiceError) -> Void
-    ) throws(ServiceError) {
+        _ member: (inout JSONReader, Int) throws(JSONError) -> Void
+    ) throws(JSONError) {
         try self.open(UInt8(ascii: "{"), "an object")
         var seen: UInt64 = 0
         if self.consume(UInt8(ascii: "}")) { return self.depth -= 1 }
@@ -54,10 +79,9 @@ struct JSONReader {
                 continue
             }
             guard seen & (1 << UInt64(index)) == 0 else {
-                throw ServiceError(.serialization, "The member \(self.string(name)) is there twice.")
+                throw self.expected("the member '\(self.string(name))' only once")
             }
             seen |= 1 << UInt64(index)
-            self.skipBlanks()
             if !self.consumeNull() { try member(&self, index) }
         } while self.consume(UInt8(ascii: ","))
         try self.expect(UInt8(ascii: "}"), "',' or '}'")
@@ -65,21 +89,20 @@ struct JSONReader {
     }
 
     /// An array; calls `element`, positioned at it, for each.
-    mutating func array(_ element: (inout JSONReader) throws(ServiceError) -> Void) throws(ServiceError) {
+    package mutating func array(_ element: (inout JSONReader) throws(JSONError) -> Void) throws(JSONError) {
         try self.open(UInt8(ascii: "["), "an array")
         if self.consume(UInt8(ascii: "]")) { return self.depth -= 1 }
-        repeat {
-            self.skipBlanks()
-            try element(&self)
-        } while self.consume(UInt8(ascii: ","))
+        repeat { try element(&self) } while self.consume(UInt8(ascii: ","))
         try self.expect(UInt8(ascii: "]"), "',' or ']'")
         self.depth -= 1
     }
 
-    mutating func text() throws(ServiceError) -> Text {
+    // MARK: Values
+
+    package mutating func text() throws(JSONError) -> Text {
         self.skipBlanks()
         guard self.position < self.bytes.count, self.bytes[self.position] == UInt8(ascii: "\"") else {
-            throw self.unexpected("a string")
+            throw self.expected("a string")
         }
         let start = self.position + 1
         var index = start
@@ -94,49 +117,55 @@ struct JSONReader {
             index += 1
         }
         self.position = index
-        throw self.unexpected("the end of a string")
+        throw self.expected("the end of a string")
     }
 
-    mutating func string() throws(ServiceError) -> String {
+    package mutating func string() throws(JSONError) -> String {
         // Two steps: in one expression, the bytes would be those from before they were unescaped.
         let text = try self.text()
         return self.string(text)
     }
 
-    mutating func integer() throws(ServiceError) -> Int64 {
+    package mutating func integer() throws(JSONError) -> Int64 {
         self.skipBlanks()
         let start = self.position
-        try self.skipNumber()
-        guard let value = Int64(String(decoding: self.bytes[start..<self.position], as: UTF8.self)) else {
-            throw ServiceError(.serialization, "A whole number of 64 bits was expected at byte \(start).")
+        guard let value = try self.number() else {
+            throw JSONError(offset: start, expected: "a whole number of 64 bits")
         }
         return value
     }
 
-    mutating func boolean() throws(ServiceError) -> Bool {
+    /// Any number; `nil` if it is not written as a whole one of 64 bits.
+    package mutating func number() throws(JSONError) -> Int64? {
+        self.skipBlanks()
+        let start = self.position
+        try self.skipNumber()
+        return Int64(String(decoding: self.bytes[start..<self.position], as: UTF8.self))
+    }
+
+    package mutating func boolean() throws(JSONError) -> Bool {
         self.skipBlanks()
         if self.consumeWord("true") { return true }
         if self.consumeWord("false") { return false }
-        throw self.unexpected("true or false")
+        throw self.expected("true or false")
     }
 
     /// Checks a value of any kind, and passes over it.
-    mutating func skip() throws(ServiceError) {
+    package mutating func skip() throws(JSONError) {
         self.skipBlanks()
-        guard self.position < self.bytes.count else { throw self.unexpected("a value") }
+        guard self.position < self.bytes.count else { throw self.expected("a value") }
         switch self.bytes[self.position] {
-        case UInt8(ascii: "{"): try self.object(MemberNames([])) { (_, _) throws(ServiceError) in }
-        case UInt8(ascii: "["): try self.array { (reader) throws(ServiceError) in try reader.skip() }
+        case UInt8(ascii: "{"): try self.object(.none) { (_, _) throws(JSONError) in }
+        case UInt8(ascii: "["): try self.array { (reader) throws(JSONError) in try reader.skip() }
         case UInt8(ascii: "\""): _ = try self.text()
         case UInt8(ascii: "t"), UInt8(ascii: "f"): _ = try self.boolean()
-        case UInt8(ascii: "n"):
-            guard self.consumeNull() else { throw self.unexpected("a value") }
+        case UInt8(ascii: "n"): guard self.consumeNull() else { throw self.expected("a value") }
         default: try self.skipNumber()
         }
     }
 
     /// The bytes of any value, as they stand.
-    mutating func raw() throws(ServiceError) -> [UInt8] {
+    package mutating func raw() throws(JSONError) -> [UInt8] {
         self.skipBlanks()
         let start = self.position
         // A copy, since strings are unescaped in place.
@@ -146,21 +175,9 @@ struct JSONReader {
         return Array(self.bytes[start..<self.position])
     }
 
-    // MARK: Parts
+    // MARK: Escapes
 
-    private mutating func open(_ bracket: UInt8, _ expected: String) throws(ServiceError) {
-        self.skipBlanks()
-        guard self.position < self.bytes.count, self.bytes[self.position] == bracket else {
-            throw self.unexpected(expected)
-        }
-        guard self.depth < Self.maximumDepth else {
-            throw ServiceError(.serialization, "The request body is nested deeper than \(Self.maximumDepth) levels.")
-        }
-        self.depth += 1
-        self.position += 1
-    }
-
-    private mutating func escapedText(from start: Int, firstEscape: Int) throws(ServiceError) -> Text {
+    private mutating func escapedText(from start: Int, firstEscape: Int) throws(JSONError) -> Text {
         var source = firstEscape
         var target = firstEscape
         while source < self.bytes.count {
@@ -174,7 +191,7 @@ struct JSONReader {
                 try self.unescape(&source, &target)
             case 0..<0x20:
                 self.position = source
-                throw self.unexpected("the end of a string")
+                throw self.expected("the end of a string")
             default:
                 self.bytes[target] = byte
                 source += 1
@@ -182,11 +199,11 @@ struct JSONReader {
             }
         }
         self.position = source
-        throw self.unexpected("the end of a string")
+        throw self.expected("the end of a string")
     }
 
-    private mutating func unescape(_ source: inout Int, _ target: inout Int) throws(ServiceError) {
-        guard source + 1 < self.bytes.count else { throw self.unexpected("an escape") }
+    private mutating func unescape(_ source: inout Int, _ target: inout Int) throws(JSONError) {
+        guard source + 1 < self.bytes.count else { throw self.expected("an escape") }
         let byte: UInt8
         switch self.bytes[source + 1] {
         case UInt8(ascii: "\""): byte = UInt8(ascii: "\"")
@@ -197,46 +214,58 @@ struct JSONReader {
         case UInt8(ascii: "n"): byte = 0x0A
         case UInt8(ascii: "r"): byte = 0x0D
         case UInt8(ascii: "t"): byte = 0x09
-        case UInt8(ascii: "u"):
-            var scalar = try self.hexadecimal(at: source + 2)
-            source += 6
-            if 0xD800..<0xDC00 ~= scalar {
-                guard source + 1 < self.bytes.count, self.bytes[source] == UInt8(ascii: "\\"),
-                    self.bytes[source + 1] == UInt8(ascii: "u"),
-                    case let low = try self.hexadecimal(at: source + 2), 0xDC00..<0xE000 ~= low
-                else { throw self.unexpected("the second half of a surrogate pair") }
-                source += 6
-                scalar = 0x10000 + (scalar - 0xD800) << 10 + (low - 0xDC00)
-            }
-            guard let valid = Unicode.Scalar(scalar) else { throw self.unexpected("a Unicode scalar") }
-            for unit in Unicode.UTF8.encode(valid) ?? Unicode.UTF8.encodedReplacementCharacter {
-                self.bytes[target] = unit
-                target += 1
-            }
-            return
-        default: throw self.unexpected("an escape")
+        case UInt8(ascii: "u"): return try self.unescapeScalar(&source, &target)
+        default: throw self.expected("an escape")
         }
         self.bytes[target] = byte
         source += 2
         target += 1
     }
 
-    private func hexadecimal(at start: Int) throws(ServiceError) -> UInt32 {
-        guard start + 4 <= self.bytes.count else { throw self.unexpected("four hexadecimal digits") }
+    /// `\u` and four digits, or two of them that are the halves of a surrogate pair.
+    private mutating func unescapeScalar(_ source: inout Int, _ target: inout Int) throws(JSONError) {
+        var scalar = try self.hexadecimal(at: source + 2)
+        source += 6
+        if 0xD800..<0xDC00 ~= scalar {
+            guard source + 1 < self.bytes.count, self.bytes[source] == UInt8(ascii: "\\"),
+                self.bytes[source + 1] == UInt8(ascii: "u"),
+                case let low = try self.hexadecimal(at: source + 2), 0xDC00..<0xE000 ~= low
+            else { throw self.expected("the second half of a surrogate pair") }
+            source += 6
+            scalar = 0x10000 + (scalar - 0xD800) << 10 + (low - 0xDC00)
+        }
+        // Fails for a second half that stands alone.
+        guard let valid = Unicode.Scalar(scalar) else { throw self.expected("a character") }
+        for unit in Unicode.UTF8.encode(valid) ?? Unicode.UTF8.encodedReplacementCharacter {
+            self.bytes[target] = unit
+            target += 1
+        }
+    }
+
+    private func hexadecimal(at start: Int) throws(JSONError) -> UInt32 {
+        guard start + 4 <= self.bytes.count else { throw self.expected("four hexadecimal digits") }
         var value: UInt32 = 0
         for digit in self.bytes[start..<start + 4] {
             switch digit {
             case UInt8(ascii: "0")...UInt8(ascii: "9"): value = value << 4 | UInt32(digit - UInt8(ascii: "0"))
             case UInt8(ascii: "a")...UInt8(ascii: "f"): value = value << 4 | UInt32(digit - UInt8(ascii: "a") + 10)
             case UInt8(ascii: "A")...UInt8(ascii: "F"): value = value << 4 | UInt32(digit - UInt8(ascii: "A") + 10)
-            default: throw self.unexpected("four hexadecimal digits")
+            default: throw self.expected("four hexadecimal digits")
             }
         }
         return value
     }
 
+    // MARK: Bytes
+
+    private mutating func open(_ bracket: UInt8, _ expected: String) throws(JSONError) {
+        guard self.consume(bracket) else { throw self.expected(expected) }
+        guard self.depth < Self.maximumDepth else { throw self.expected("at most \(Self.maximumDepth) levels") }
+        self.depth += 1
+    }
+
     /// `-? (0 | [1-9][0-9]*) (.[0-9]+)? ([eE][+-]?[0-9]+)?`
-    private mutating func skipNumber() throws(ServiceError) {
+    private mutating func skipNumber() throws(JSONError) {
         _ = self.consumeHere(UInt8(ascii: "-"))
         if !self.consumeHere(UInt8(ascii: "0")) { try self.skipDigits() }
         if self.consumeHere(UInt8(ascii: ".")) { try self.skipDigits() }
@@ -246,16 +275,17 @@ struct JSONReader {
         }
     }
 
-    private mutating func skipDigits() throws(ServiceError) {
+    private mutating func skipDigits() throws(JSONError) {
         let start = self.position
         while self.position < self.bytes.count, self.bytes[self.position] &- UInt8(ascii: "0") < 10 {
             self.position += 1
         }
-        guard self.position > start else { throw self.unexpected("a number") }
+        guard self.position > start else { throw self.expected("a digit") }
     }
 
     private mutating func consumeNull() -> Bool {
-        self.consumeWord("null")
+        self.skipBlanks()
+        return self.consumeWord("null")
     }
 
     private mutating func consumeWord(_ word: StaticString) -> Bool {
@@ -279,8 +309,8 @@ struct JSONReader {
         return self.consumeHere(byte)
     }
 
-    private mutating func expect(_ byte: UInt8, _ expected: String) throws(ServiceError) {
-        guard self.consume(byte) else { throw self.unexpected(expected) }
+    private mutating func expect(_ byte: UInt8, _ expected: String) throws(JSONError) {
+        guard self.consume(byte) else { throw self.expected(expected) }
     }
 
     private mutating func skipBlanks() {
@@ -291,20 +321,17 @@ struct JSONReader {
             }
         }
     }
-
-    private func unexpected(_ expected: String) -> ServiceError {
-        ServiceError(
-            .serialization,
-            "The request body is not the JSON expected: no \(expected) at byte \(self.position)."
-        )
-    }
 }
 
 /// The members that a reader knows of one kind of object; at most 64.
-struct MemberNames: Sendable {
+package struct MemberNames: Sendable {
     private let names: [[UInt8]]
 
-    init(_ names: [String]) {
+    package static let none = MemberNames([])
+
+    /// - Parameter names: a member is known by its place in this list.
+    package init(_ names: [String]) {
+        precondition(names.count <= 64)
         self.names = names.map { Array($0.utf8) }
     }
 
