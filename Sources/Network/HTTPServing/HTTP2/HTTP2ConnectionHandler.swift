@@ -78,7 +78,7 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
         let frame = self.unwrapInboundIn(data)
         switch frame.payload {
         case .headers(let headers): self.headersReceived(headers, on: frame.streamID, context)
-        case .data(let data): self.dataReceived(data, on: frame.streamID, context)
+        case .data(let data): self.dataReceived(data, on: frame.streamID)
         case .settings(.ack): self.settingsAcknowledged(context)
         case .ping(Self.drainPing, ack: true):
             if self.machine.drainPingAcknowledged() == .sendLastStream { self.sendGoAway(self.lastStreamID, context) }
@@ -120,8 +120,10 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
             if event.streamID == .rootStream {
                 self.connectionWindow = size
                 self.openConnectionWindow(context)
-            } else {
-                self.streams[event.streamID]?.inboundWindow = size
+            } else if let stream = self.streams[event.streamID] {
+                // Comes after the DATA frame that made the window smaller.
+                stream.inboundWindow = size
+                self.openWindow(of: stream, context)
             }
         case ChannelEvent.inputClosed:
             // An HTTP/2 peer that ends its side wants no answers.
@@ -140,12 +142,19 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
             "http2 error",
             metadata: [LogKey.peerAddress: .string(self.peer.address), "error": .string("\(error)")]
         )
-        if self.frames.hasFailed {
-            self.fail(PeerFault(http2: error), context)
-        } else if !(error is any NIOHTTP2Error) {
-            context.close(promise: nil)
+        if self.frames.hasFailed { return self.fail(PeerFault(http2: error), context) }
+        switch error {
+        case is NIOHTTP2Errors.FlowControlViolation:
+            // Windows bound what a peer can make us hold. One that does not keep to a stream's window, which counts from
+            // its own acknowledgement, is not believed to keep to others (RFC 9113, section 6.9: a stream or a
+            // connection error).
+            self.sendGoAway(self.lastStreamID, context, .flowControlError)
+            self.fail(.malformed, context)
+        case is any NIOHTTP2Error, is NIOHTTP2Errors.StreamError:
+            // It concerns one stream, which the HTTP/2 handler has reset.
+            if self.frames.takeReset() { self.service.metrics.count(.malformed) }
+        default: context.close(promise: nil)
         }
-        // Otherwise it concerns one stream, which the HTTP/2 handler has reset.
     }
 
     // MARK: Requests
@@ -202,18 +211,10 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    private func dataReceived(
-        _ data: HTTP2Frame.FramePayload.Data,
-        on id: HTTP2StreamID,
-        _ context: ChannelHandlerContext
-    ) {
+    private func dataReceived(_ data: HTTP2Frame.FramePayload.Data, on id: HTTP2StreamID) {
         guard let stream = self.streams[id] else { return }
         if case .byteBuffer(let buffer) = data.data, buffer.readableBytes > 0 { stream.receive(buffer) }
-        if data.endStream {
-            stream.requestEnded()
-        } else {
-            self.openWindow(of: stream, context)
-        }
+        if data.endStream { stream.requestEnded() }
     }
 
     func bodyWanted(_ stream: HTTP2Stream) {
@@ -389,11 +390,22 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
         self.flushIfNeeded(context)
     }
 
+    /// Tells that a GOAWAY will follow. Past the HTTP/2 handler, which would refuse every new stream from then on (1.46).
+    ///
+    /// - Source: RFC 9113, section 6.8.
+    private func announceGoAway(_ context: ChannelHandlerContext) {
+        let operations = context.pipeline.syncOperations
+        guard let below = try? operations.context(handlerType: NIOHTTP2Handler.self) else { return }
+        let frame: [UInt8] = [0, 0, 8, 7, 0, 0, 0, 0, 0] + [0x7F, 0xFF, 0xFF, 0xFF] + [0, 0, 0, 0]
+        self.isFlushNeeded = true
+        below.write(NIOAny(context.channel.allocator.buffer(bytes: frame)), promise: nil)
+    }
+
     private func drain(_ context: ChannelHandlerContext) {
         switch self.machine.drain(hasStreams: !self.streams.isEmpty) {
         case .announce:
             // The peer may open streams until it has seen this; the ping's answer tells that it has.
-            self.sendGoAway(.maxID, context)
+            self.announceGoAway(context)
             self.write(.ping(Self.drainPing, ack: false), on: .rootStream, context)
             self.flushIfNeeded(context)
         case .endWithLastStream:

@@ -7,12 +7,7 @@ import Testing
 
 @testable import HTTPServing
 
-@Suite(
-    "Real clients",
-    .disabled(
-        "curl and h2load are run against the whole gateway in Tests/Integration; here a child is waited for in vain"
-    )
-)
+@Suite("Real clients")
 struct RealClientTests {
     /// A file of a size, removed with the PKI's directory.
     private func file(_ pki: TestPKI, size: Int) throws -> String {
