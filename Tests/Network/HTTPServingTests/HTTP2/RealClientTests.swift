@@ -12,9 +12,7 @@ struct RealClientTests {
     /// A file of a size, removed with the PKI's directory.
     private func file(_ pki: TestPKI, size: Int) throws -> String {
         let path = pki.path("body-\(size)")
-        try Data((0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }).write(
-            to: URL(fileURLWithPath: path)
-        )
+        try Data(TestServer.bytes(size)).write(to: URL(fileURLWithPath: path))
         return path
     }
 
