@@ -73,8 +73,11 @@ struct ConnectionService: Sendable {
         limits.maxHeaderFieldSize = HTTPLimits.headerBytes
         limits.maxHeaderListSize = HTTPLimits.headerBytes
         limits.maxHeaderFieldCount = HTTPLimits.headerFields
+        // `AnswerHead` and who writes it frame answers: the encoder's own choice is wrong for HEAD and for HTTP/1.0.
+        var framing = HTTPResponseEncoder.Configuration()
+        framing.automaticallySetFramingHeaders = false
         try channel.pipeline.syncOperations.addHandlers([
-            HTTPResponseEncoder(),
+            HTTPResponseEncoder(configuration: framing),
             HTTP1InputGate(),
             ByteToMessageHandler(HTTPRequestDecoder(limitConfiguration: limits)),
             HTTP1ConnectionHandler(service: self, peer: peer, eventLoop: channel.eventLoop),

@@ -111,7 +111,7 @@ extension HTTP1ConnectionHandler {
         /// All of an answer was handed to the channel.
         mutating func answerWritten() -> OnWritten {
             switch self.state {
-            case .exchanging(let exchange) where exchange.keepsAlive:
+            case .exchanging(let exchange) where exchange.keepsAlive && !self.isDraining && !self.isInputClosed:
                 self.state = .waiting(.next)
                 return .next
             case .exchanging, .flushing:

@@ -7,39 +7,30 @@ import NIOHTTP1
 /// One HTTP/1 connection: hands requests to the responder one at a time, in order, and writes their answers.
 ///
 /// Reads only what somebody waits for: a head when the last request is answered, body bytes when `collect` is called.
-final class HTTP1ConnectionHandler: ChannelInboundHandler {
+final class HTTP1ConnectionHandler: ConnectionHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
-    /// The request that is with the responder.
-    private final class Exchange {
-        let inbox: BodyInbox
-        let isHead: Bool
-        var expectsContinue: Bool
-        var task: Task<Void, Never>?
-
-        init(inbox: BodyInbox, isHead: Bool, expectsContinue: Bool) {
-            self.inbox = inbox
-            self.isHead = isHead
-            self.expectsContinue = expectsContinue
-        }
-    }
-
-    private let service: ConnectionService
-    private let peer: Peer
-    private let executor: EventLoopExecutor
-    private let timer: DeadlineTimer
-    private var machine = StateMachine()
-    private var context: ChannelHandlerContext?
+    let service: ConnectionService
+    let peer: Peer
+    let executor: EventLoopExecutor
+    let timer: DeadlineTimer
+    var context: ChannelHandlerContext?
+    var machine = StateMachine()
     /// What was decoded and not yet looked at: parts of the next requests, while one is under way.
     private var parts = CircularBuffer<HTTPServerRequestPart>()
     private var waitingHeads = 0
     /// What the decoder stumbled over, behind all parts.
     private var decodingFailure: HTTP1Refusal?
-    private var exchange: Exchange?
-    private var answer: AnswerBody?
+    /// The request that is with the responder.
+    var exchange: HTTP1Exchange?
+    /// What is still to be handed to the channel of its answer.
+    var answer: AnswerBody?
+    /// Answer bytes that were handed to the channel and not flushed.
+    var unflushedBytes = 0
+    var isFlushScheduled = false
+    var isPumping = false
     private var isProcessing = false
-    private var isPumping = false
     private var lingeredBytes = 0
 
     init(service: ConnectionService, peer: Peer, eventLoop: any EventLoop) {
@@ -51,26 +42,7 @@ final class HTTP1ConnectionHandler: ChannelInboundHandler {
 
     // MARK: Channel events
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-        self.timer.start { [unowned self] in self.timerFired() }
-        if context.channel.isActive { self.begin(context) }
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) {
-        self.timer.stop()
-        self.context = nil
-    }
-
-    func channelActive(context: ChannelHandlerContext) {
-        self.begin(context)
-        context.fireChannelActive()
-    }
-
-    private func begin(_ context: ChannelHandlerContext) {
-        self.timer.set(self.service.timeouts.header)
-        context.read()
-    }
+    func begin(_ context: ChannelHandlerContext) {}
 
     func channelInactive(context: ChannelHandlerContext) {
         self.machine.close()
@@ -117,7 +89,9 @@ final class HTTP1ConnectionHandler: ChannelInboundHandler {
                 self.exchange?.inbox.fail(.disconnected)
                 self.exchange?.task?.cancel()
             case .startGrace: self.timer.set(HTTPLimits.halfClosedGrace)
-            case .ignore: ()
+            case .ignore:
+                // While a producer thinks, nothing that is sent could tell whether the peer is gone.
+                if self.exchange?.outbox?.isWaiting == false { self.timer.set(HTTPLimits.halfClosedGrace) }
             }
         case is ChannelShouldQuiesceEvent:
             if self.machine.drain() == .close { context.close(promise: nil) }
@@ -148,7 +122,7 @@ final class HTTP1ConnectionHandler: ChannelInboundHandler {
     // MARK: Requests
 
     /// Takes what was decoded, up to the next head if a request is under way.
-    private func process(_ context: ChannelHandlerContext) {
+    func process(_ context: ChannelHandlerContext) {
         guard !self.isProcessing else { return }
         self.isProcessing = true
         defer { self.isProcessing = false }
@@ -194,12 +168,7 @@ final class HTTP1ConnectionHandler: ChannelInboundHandler {
             case .length(let length): length
             case .chunked: nil
             }
-        let exchange = Exchange(
-            inbox: BodyInbox(declaredLength: declaredLength),
-            isHead: parsed.request.method == .head,
-            expectsContinue: parsed.expectsContinue
-        )
-        exchange.inbox.source = self
+        let exchange = HTTP1Exchange(parsed, declaredLength: declaredLength, connection: self)
         self.exchange = exchange
         let request = IncomingRequest(
             head: parsed.request,
@@ -210,24 +179,16 @@ final class HTTP1ConnectionHandler: ChannelInboundHandler {
                 eventLoop: context.eventLoop
             )
         )
-        let bound = NIOLoopBound((handler: self, exchange: exchange), eventLoop: context.eventLoop)
-        let responder = self.service.responder
-        // Unstructured: its life is the connection's, which cancels it when the peer goes away.
-        exchange.task = Task(executorPreference: self.executor) {
-            let response = await responder.respond(to: request)
-            let (handler, exchange) = bound.value
-            handler.answered(response, exchange)
-        }
+        exchange.task = self.run(request, for: exchange, on: context.eventLoop)
     }
 
     private func giveUpExchange() {
-        guard let exchange = self.exchange else { return }
+        let exchange = self.exchange
         self.exchange = nil
-        exchange.inbox.fail(.disconnected)
-        exchange.task?.cancel()
+        exchange?.giveUp()
     }
 
-    private func readIfWanted(_ context: ChannelHandlerContext) {
+    func readIfWanted(_ context: ChannelHandlerContext) {
         if self.machine.isLingering { return context.read() }
         guard self.parts.isEmpty, self.decodingFailure == nil else { return }
         if self.machine.isWaiting {
@@ -237,12 +198,16 @@ final class HTTP1ConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    // MARK: Answers
-
-    private func answered(_ response: OutgoingResponse, _ exchange: Exchange) {
+    func bodyWanted(_ exchange: HTTP1Exchange) {
         guard let context = self.context, self.exchange === exchange else { return }
-        exchange.inbox.abandon()
-        self.write(response, isHead: exchange.isHead, context) { self.machine.answer(closes: $0) }
+        self.timer.set(self.service.timeouts.body)
+        if exchange.expectsContinue {
+            exchange.expectsContinue = false
+            let head = HTTPResponseHead(version: .http1_1, status: .continue)
+            context.writeAndFlush(self.wrapOutboundOut(.head(head)), promise: nil)
+        }
+        self.process(context)
+        self.readIfWanted(context)
     }
 
     /// Writes a refusal of our own, the last answer of the connection.
@@ -254,75 +219,15 @@ final class HTTP1ConnectionHandler: ChannelInboundHandler {
         )
         self.giveUpExchange()
         switch self.machine.refuse() {
-        case .write:
-            let response = OutgoingResponse.text(refusal.status, refusal.message)
-            self.write(response, isHead: false, context) { _ in .write(closes: true) }
+        case .write: self.write(refusal, context)
         case .close: context.close(promise: nil)
         case .ignore: ()
         }
     }
 
-    private func write(
-        _ response: OutgoingResponse,
-        isHead: Bool,
-        _ context: ChannelHandlerContext,
-        decide: (Bool) -> StateMachine.OnAnswer
-    ) {
-        var head = AnswerHead(response, isHead: isHead, date: self.service.dates.now())
-        guard case .write(let closes) = decide(head.closesConnection) else { return }
-        self.timer.clear()
-        if closes { head.fields[.connection] = "close" }
-        var headers = HTTPHeaders()
-        headers.reserveCapacity(head.fields.count)
-        for field in head.fields { headers.add(name: field.name.rawName, value: field.value) }
-        let status = HTTPResponseStatus(statusCode: head.status.code, reasonPhrase: head.status.reasonPhrase)
-        let part = HTTPServerResponsePart.head(HTTPResponseHead(version: .http1_1, status: status, headers: headers))
-        context.write(self.wrapOutboundOut(part), promise: nil)
-        self.answer = AnswerBody(head.body)
-        self.pump(context)
-    }
+    // MARK: Ends
 
-    /// Hands on as much of the answer as the peer takes; called again when it takes more.
-    private func pump(_ context: ChannelHandlerContext) {
-        guard !self.isPumping, self.answer != nil else { return }
-        self.isPumping = true
-        while let slice = self.nextSlice(context) {
-            let buffer = context.channel.allocator.buffer(bytes: slice)
-            context.write(self.wrapOutboundOut(.body(.byteBuffer(buffer))), promise: nil)
-        }
-        self.isPumping = false
-        // A flush may have closed the connection, and taken the answer with it.
-        guard let answer = self.answer else { return }
-        guard answer.isEmpty else { return self.timer.set(self.service.timeouts.body) }
-        self.answer = nil
-        switch self.machine.answerWritten() {
-        case .next:
-            // Before the flush, which may make the channel writable and thereby take the next request.
-            self.exchange = nil
-            self.timer.set(self.service.timeouts.idle)
-            context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
-            self.process(context)
-            self.readIfWanted(context)
-        case .flush:
-            self.timer.set(self.service.timeouts.body)
-            let promise = context.eventLoop.makePromise(of: Void.self)
-            promise.futureResult.assumeIsolated().whenComplete { _ in self.lastAnswerFlushed() }
-            context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: promise)
-        case .ignore: ()
-        }
-    }
-
-    private func nextSlice(_ context: ChannelHandlerContext) -> ArraySlice<UInt8>? {
-        guard self.answer?.isEmpty == false else { return nil }
-        if !context.channel.isWritable {
-            context.flush()
-            // A flush that the socket took whole makes room at once; it may also have closed the connection.
-            guard context.channel.isWritable else { return nil }
-        }
-        return self.answer?.next()
-    }
-
-    private func lastAnswerFlushed() {
+    func lastAnswerFlushed() {
         guard let context = self.context else { return }
         switch self.machine.lastAnswerFlushed() {
         case .linger:
@@ -341,9 +246,7 @@ final class HTTP1ConnectionHandler: ChannelInboundHandler {
         if self.lingeredBytes > HTTPLimits.lingerBytes { context.close(promise: nil) }
     }
 
-    // MARK: Ends
-
-    private func timerFired() {
+    func timerFired() {
         guard let context = self.context else { return }
         switch self.machine.timerFired() {
         case .close: context.close(promise: nil)
@@ -353,7 +256,11 @@ final class HTTP1ConnectionHandler: ChannelInboundHandler {
             self.exchange?.inbox.fail(.timedOut)
         case .cancelTask: self.exchange?.task?.cancel()
         case .stalled:
-            self.service.metrics.count(.answerTimedOut)
+            // A producer that waits for nobody: the grace of a peer that has ended its side is over.
+            if self.exchange?.outbox?.isWaiting != false {
+                self.service.metrics.count(.answerTimedOut)
+                self.exchange?.outbox?.fail(.timedOut)
+            }
             context.close(promise: nil)
         }
     }
@@ -362,20 +269,6 @@ final class HTTP1ConnectionHandler: ChannelInboundHandler {
         self.machine.close()
         self.service.metrics.count(fault)
         context.close(promise: nil)
-    }
-}
-
-extension HTTP1ConnectionHandler: BodySource {
-    func bodyWanted(limitBytes: Int) {
-        guard let context = self.context, let exchange = self.exchange else { return }
-        self.timer.set(self.service.timeouts.body)
-        if exchange.expectsContinue {
-            exchange.expectsContinue = false
-            let head = HTTPResponseHead(version: .http1_1, status: .continue)
-            context.writeAndFlush(self.wrapOutboundOut(.head(head)), promise: nil)
-        }
-        self.process(context)
-        self.readIfWanted(context)
     }
 }
 

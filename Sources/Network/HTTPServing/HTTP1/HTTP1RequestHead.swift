@@ -58,10 +58,13 @@ struct HTTP1RequestHead {
     /// The peer waits for `100 Continue` before it sends the body.
     var expectsContinue: Bool
     var keepsAlive: Bool
+    /// HTTP/1.0, which knows no chunks.
+    var isOld: Bool
 
     /// - Source: RFC 9112, section 3.2 (Host, request target), section 6.1 and 6.3 (framing); RFC 9110, section 10.1.1.
     init(_ head: HTTPRequestHead, isEncrypted: Bool) throws(HTTP1Refusal) {
         let isOld = head.version.major == 1 && head.version.minor == 0
+        self.isOld = isOld
         self.framing = try Self.framing(head.headers, isOld: isOld)
         self.keepsAlive = head.isKeepAlive && !isOld && !head.headers.contains(name: "upgrade")
         self.expectsContinue = false

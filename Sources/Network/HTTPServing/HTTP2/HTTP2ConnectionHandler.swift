@@ -9,25 +9,26 @@ import NIOHTTP2
 ///
 /// A stream's window stays small until its body is wanted. The connection's window is opened again for every byte that
 /// nobody holds back, so a stream that waits cannot stop the others.
-final class HTTP2ConnectionHandler: ChannelInboundHandler {
+final class HTTP2ConnectionHandler: ConnectionHandler {
     typealias InboundIn = HTTP2Frame
     typealias OutboundOut = HTTP2Frame
 
     private static let drainPing = HTTP2PingData(withInteger: 0x6472_6169_6E21_0000)
 
     let service: ConnectionService
-    private let peer: Peer
+    let peer: Peer
+    let executor: EventLoopExecutor
+    let timer: DeadlineTimer
+    var context: ChannelHandlerContext?
     private let frames: HTTP2FrameObserver
-    private let executor: EventLoopExecutor
-    private let timer: DeadlineTimer
     private var machine = StateMachine()
-    private var context: ChannelHandlerContext?
-    private var streams: [HTTP2StreamID: HTTP2Stream] = [:]
+    private(set) var streams: [HTTP2StreamID: HTTP2Stream] = [:]
     private var lastStreamID = HTTP2StreamID.rootStream
     private var connectionWindow = HTTP2Limits.defaultWindow
     /// What a new stream may send: the protocol's default until the peer has acknowledged our settings.
     private var firstStreamWindow = HTTP2Limits.defaultWindow
-    private var cancellations = CancellationBudget(limit: HTTP2Limits.cancelledStreams)
+    var cancellations = CancellationBudget(limit: HTTP2Limits.cancelledStreams)
+    var isFlushScheduled = false
     private var isFlushNeeded = false
     private var isReading = false
 
@@ -41,27 +42,9 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
 
     // MARK: Channel events
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
-        self.timer.start { [unowned self] in self.timerFired() }
-        if context.channel.isActive { self.begin(context) }
-    }
-
-    func handlerRemoved(context: ChannelHandlerContext) {
-        self.timer.stop()
-        self.context = nil
-    }
-
-    func channelActive(context: ChannelHandlerContext) {
-        self.begin(context)
-        context.fireChannelActive()
-    }
-
-    private func begin(_ context: ChannelHandlerContext) {
-        self.timer.set(self.service.timeouts.header)
+    func begin(_ context: ChannelHandlerContext) {
         self.openConnectionWindow(context)
         context.flush()
-        context.read()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -78,7 +61,7 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
         let frame = self.unwrapInboundIn(data)
         switch frame.payload {
         case .headers(let headers): self.headersReceived(headers, on: frame.streamID, context)
-        case .data(let data): self.dataReceived(data, on: frame.streamID, context)
+        case .data(let data): self.dataReceived(data, on: frame.streamID)
         case .settings(.ack): self.settingsAcknowledged(context)
         case .ping(Self.drainPing, ack: true):
             if self.machine.drainPingAcknowledged() == .sendLastStream { self.sendGoAway(self.lastStreamID, context) }
@@ -120,8 +103,10 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
             if event.streamID == .rootStream {
                 self.connectionWindow = size
                 self.openConnectionWindow(context)
-            } else {
-                self.streams[event.streamID]?.inboundWindow = size
+            } else if let stream = self.streams[event.streamID] {
+                // Comes after the DATA frame that made the window smaller.
+                stream.inboundWindow = size
+                self.openWindow(of: stream, context)
             }
         case ChannelEvent.inputClosed:
             // An HTTP/2 peer that ends its side wants no answers.
@@ -140,12 +125,19 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
             "http2 error",
             metadata: [LogKey.peerAddress: .string(self.peer.address), "error": .string("\(error)")]
         )
-        if self.frames.hasFailed {
-            self.fail(PeerFault(http2: error), context)
-        } else if !(error is any NIOHTTP2Error) {
-            context.close(promise: nil)
+        if self.frames.hasFailed { return self.fail(PeerFault(http2: error), context) }
+        switch error {
+        case is NIOHTTP2Errors.FlowControlViolation:
+            // Windows bound what a peer can make us hold. One that does not keep to a stream's window, which counts from
+            // its own acknowledgement, is not believed to keep to others (RFC 9113, section 6.9: a stream or a
+            // connection error).
+            self.sendGoAway(self.lastStreamID, context, .flowControlError)
+            self.fail(.malformed, context)
+        case is any NIOHTTP2Error, is NIOHTTP2Errors.StreamError:
+            // It concerns one stream, which the HTTP/2 handler has reset.
+            if self.frames.takeReset() { self.service.metrics.count(.malformed) }
+        default: context.close(promise: nil)
         }
-        // Otherwise it concerns one stream, which the HTTP/2 handler has reset.
     }
 
     // MARK: Requests
@@ -192,34 +184,18 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
             peer: self.peer,
             body: StreamedBody(declaredLength: parsed.declaredLength, inbox: stream.inbox, eventLoop: context.eventLoop)
         )
-        let bound = NIOLoopBound((handler: self, stream: stream), eventLoop: context.eventLoop)
-        let responder = self.service.responder
-        // Unstructured: its life is the stream's, which cancels it when the peer goes away.
-        stream.task = Task(executorPreference: self.executor) {
-            let response = await responder.respond(to: request)
-            let (handler, stream) = bound.value
-            handler.answered(response, stream)
-        }
+        stream.task = self.run(request, for: stream, on: context.eventLoop)
     }
 
-    private func dataReceived(
-        _ data: HTTP2Frame.FramePayload.Data,
-        on id: HTTP2StreamID,
-        _ context: ChannelHandlerContext
-    ) {
+    private func dataReceived(_ data: HTTP2Frame.FramePayload.Data, on id: HTTP2StreamID) {
         guard let stream = self.streams[id] else { return }
         if case .byteBuffer(let buffer) = data.data, buffer.readableBytes > 0 { stream.receive(buffer) }
-        if data.endStream {
-            stream.requestEnded()
-        } else {
-            self.openWindow(of: stream, context)
-        }
+        if data.endStream { stream.requestEnded() }
     }
 
     func bodyWanted(_ stream: HTTP2Stream) {
         guard let context = self.context, self.streams[stream.id] === stream else { return }
-        stream.timer.start { [unowned self, unowned stream] in self.timerFired(stream) }
-        stream.timer.set(self.service.timeouts.body)
+        self.watch(stream)
         if stream.expectsContinue {
             stream.expectsContinue = false
             let head = HTTP2Frame.FramePayload.Headers(headers: [":status": "100"])
@@ -237,7 +213,7 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
         self.write(.windowUpdate(windowSizeIncrement: increment), on: stream.id, context)
     }
 
-    private func openConnectionWindow(_ context: ChannelHandlerContext) {
+    func openConnectionWindow(_ context: ChannelHandlerContext) {
         guard self.machine.isServing else { return }
         // In steps, and less what streams hold that nobody has asked for.
         guard self.connectionWindow <= HTTP2Limits.connectionWindow * 3 / 4 else { return }
@@ -248,97 +224,7 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
         self.write(.windowUpdate(windowSizeIncrement: increment), on: .rootStream, context)
     }
 
-    // MARK: Answers
-
-    private func answered(_ response: OutgoingResponse, _ stream: HTTP2Stream) {
-        guard let context = self.context, self.streams[stream.id] === stream, stream.answer == nil else { return }
-        stream.inbox.abandon()
-        self.write(response, on: stream, context)
-    }
-
-    private func refuse(_ refusal: HTTP1Refusal, _ stream: HTTP2Stream, _ context: ChannelHandlerContext) {
-        if let fault = refusal.fault { self.service.metrics.count(fault) }
-        stream.inbox.abandon()
-        self.write(.text(refusal.status, refusal.message), on: stream, context)
-    }
-
-    private func write(_ response: OutgoingResponse, on stream: HTTP2Stream, _ context: ChannelHandlerContext) {
-        let head = AnswerHead(response, isHead: stream.isHead, date: self.service.dates.now())
-        var headers = HPACKHeaders()
-        headers.reserveCapacity(head.fields.count + 1)
-        headers.add(name: ":status", value: String(head.status.code))
-        for field in head.fields { headers.add(name: field.name.canonicalName, value: field.value) }
-        stream.answer = AnswerBody(head.body)
-        stream.timer.clear()
-        let isWhole = head.body.isEmpty
-        self.write(
-            .headers(.init(headers: headers, endStream: isWhole)),
-            on: stream.id,
-            context,
-            promise: isWhole ? self.answerPromise(stream, context) : nil
-        )
-        if isWhole {
-            self.finishAnswer(stream)
-        } else {
-            self.pump(stream, context)
-        }
-        if head.closesConnection { self.drain(context) }
-        self.flushIfNeeded(context)
-        self.watchAnswer(stream)
-        self.openConnectionWindow(context)
-        self.flushIfNeeded(context)
-    }
-
-    /// Hands on the next slice; the one after it follows when this one has reached the socket.
-    private func pump(_ stream: HTTP2Stream, _ context: ChannelHandlerContext) {
-        guard let slice = stream.answer?.next() else { return }
-        let isLast = stream.answer?.isEmpty ?? true
-        let buffer = context.channel.allocator.buffer(bytes: slice)
-        self.write(
-            .data(.init(data: .byteBuffer(buffer), endStream: isLast)),
-            on: stream.id,
-            context,
-            promise: isLast ? self.answerPromise(stream, context) : self.slicePromise(stream, context)
-        )
-        if isLast { self.finishAnswer(stream) }
-    }
-
-    private func finishAnswer(_ stream: HTTP2Stream) {
-        stream.isAnswered = true
-        self.cancellations.requestAnswered()
-    }
-
-    private func slicePromise(_ stream: HTTP2Stream, _ context: ChannelHandlerContext) -> EventLoopPromise<Void> {
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.assumeIsolated().whenSuccess {
-            guard self.streams[stream.id] === stream, let context = self.context else { return }
-            self.pump(stream, context)
-            self.flushIfNeeded(context)
-            self.watchAnswer(stream)
-        }
-        return promise
-    }
-
-    /// A request whose answer does not wait for its end is cut short once the answer is out: the peer need not send the rest.
-    ///
-    /// - Source: RFC 9113, section 8.1.
-    private func answerPromise(_ stream: HTTP2Stream, _ context: ChannelHandlerContext) -> EventLoopPromise<Void>? {
-        guard !stream.isRequestComplete else { return nil }
-        let promise = context.eventLoop.makePromise(of: Void.self)
-        promise.futureResult.assumeIsolated().whenSuccess {
-            guard self.streams[stream.id] === stream, let context = self.context else { return }
-            self.write(.rstStream(.noError), on: stream.id, context)
-            self.flushIfNeeded(context)
-        }
-        return promise
-    }
-
-    /// Gives a peer that has not taken the whole answer yet a time for its next step.
-    private func watchAnswer(_ stream: HTTP2Stream) {
-        guard self.streams[stream.id] === stream else { return }
-        stream.timer.start { [unowned self, unowned stream] in self.timerFired(stream) }
-        stream.timer.set(self.service.timeouts.body)
-    }
+    // MARK: Frames
 
     private func streamClosed(_ id: HTTP2StreamID, _ reason: NIOHTTP2.HTTP2ErrorCode?, _ context: ChannelHandlerContext)
     {
@@ -360,7 +246,7 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    private func write(
+    func write(
         _ payload: HTTP2Frame.FramePayload,
         on id: HTTP2StreamID,
         _ context: ChannelHandlerContext,
@@ -371,7 +257,7 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
     }
 
     /// One flush for all that a read caused.
-    private func flushIfNeeded(_ context: ChannelHandlerContext) {
+    func flushIfNeeded(_ context: ChannelHandlerContext) {
         guard self.isFlushNeeded, !self.isReading else { return }
         self.isFlushNeeded = false
         context.flush()
@@ -389,11 +275,22 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
         self.flushIfNeeded(context)
     }
 
-    private func drain(_ context: ChannelHandlerContext) {
+    /// Tells that a GOAWAY will follow. Past the HTTP/2 handler, which would refuse every new stream from then on (1.46).
+    ///
+    /// - Source: RFC 9113, section 6.8.
+    private func announceGoAway(_ context: ChannelHandlerContext) {
+        let operations = context.pipeline.syncOperations
+        guard let below = try? operations.context(handlerType: NIOHTTP2Handler.self) else { return }
+        let frame: [UInt8] = [0, 0, 8, 7, 0, 0, 0, 0, 0] + [0x7F, 0xFF, 0xFF, 0xFF] + [0, 0, 0, 0]
+        self.isFlushNeeded = true
+        below.write(NIOAny(context.channel.allocator.buffer(bytes: frame)), promise: nil)
+    }
+
+    func drain(_ context: ChannelHandlerContext) {
         switch self.machine.drain(hasStreams: !self.streams.isEmpty) {
         case .announce:
             // The peer may open streams until it has seen this; the ping's answer tells that it has.
-            self.sendGoAway(.maxID, context)
+            self.announceGoAway(context)
             self.write(.ping(Self.drainPing, ack: false), on: .rootStream, context)
             self.flushIfNeeded(context)
         case .endWithLastStream:
@@ -425,7 +322,7 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
         }
     }
 
-    private func timerFired() {
+    func timerFired() {
         guard let context = self.context else { return }
         switch self.machine.timerFired(hasStreams: !self.streams.isEmpty) {
         case .close: context.close(promise: nil)
@@ -433,18 +330,6 @@ final class HTTP2ConnectionHandler: ChannelInboundHandler {
             self.sendGoAway(self.lastStreamID, context)
             self.end(context)
         case .ignore: ()
-        }
-    }
-
-    private func timerFired(_ stream: HTTP2Stream) {
-        guard let context = self.context, self.streams[stream.id] === stream else { return }
-        if stream.answer == nil {
-            self.service.metrics.count(.bodyTimedOut)
-            stream.inbox.fail(.timedOut)
-        } else {
-            self.service.metrics.count(.answerTimedOut)
-            self.write(.rstStream(.cancel), on: stream.id, context)
-            self.flushIfNeeded(context)
         }
     }
 

@@ -57,12 +57,23 @@ struct CancellationBudget: Sendable {
     }
 }
 
-/// Notes when the HTTP/2 handler ends the connection for a fault: errors of streams and of connections look alike otherwise.
+/// Notes when the HTTP/2 handler ends the connection or a stream for a fault: their errors look alike otherwise.
 final class HTTP2FrameObserver: NIOHTTP2FrameDelegate {
     private(set) var hasFailed = false
+    private var hasReset = false
 
     func wroteFrame(_ frame: HTTP2Frame) {
-        if case .goAway(_, let code, _) = frame.payload, code != .noError { self.hasFailed = true }
+        switch frame.payload {
+        case .goAway(_, let code, _) where code != .noError: self.hasFailed = true
+        case .rstStream(.protocolError), .rstStream(.flowControlError), .rstStream(.streamClosed): self.hasReset = true
+        default: ()
+        }
+    }
+
+    /// Whether a stream was reset for what its peer sent, since this was last asked.
+    func takeReset() -> Bool {
+        defer { self.hasReset = false }
+        return self.hasReset
     }
 }
 

@@ -21,6 +21,10 @@ final class HTTP2Stream {
     /// The answer, from its head on.
     var answer: AnswerBody?
     var isAnswered = false
+    /// Answer bytes that have not reached the socket.
+    var bytesUnderWay = 0
+    /// There while the answer's producer runs.
+    var outbox: BodyOutbox?
 
     init(
         id: HTTP2StreamID,
@@ -67,6 +71,7 @@ final class HTTP2Stream {
         self.timer.stop()
         self.answer = nil
         self.inbox.fail(.disconnected)
+        self.outbox?.fail(.disconnected)
         self.task?.cancel()
     }
 }
@@ -75,6 +80,20 @@ extension HTTP2Stream: BodySource {
     func bodyWanted(limitBytes: Int) {
         self.limitBytes = limitBytes
         self.connection?.bodyWanted(self)
+    }
+}
+
+extension HTTP2Stream: AnswerTarget {
+    func answered(_ response: OutgoingResponse) -> StreamedAnswer? {
+        self.connection?.answered(response, self)
+    }
+
+    func carry(_ piece: [UInt8]) {
+        self.connection?.carry(piece, self)
+    }
+
+    func produced(_ failure: (any Error)?) {
+        self.connection?.produced(failure, self)
     }
 }
 

@@ -6,7 +6,7 @@ package struct HTTPTimeouts: Sendable, Equatable {
     package var handshake: Duration
     /// From the first byte of a request, or on a new connection from its start, to the end of the request's head.
     package var header: Duration
-    /// From `collect` to the end of the body; also the longest stand-still while an answer is sent.
+    /// From `collect` to the end of the body; also the longest stand-still while an answer is sent, streamed or not.
     package var body: Duration
     /// Between two requests of a connection.
     package var idle: Duration

@@ -6,16 +6,13 @@ import Testing
 
 @testable import HTTPServing
 
-@Suite(
-    "HTTP/2 connections, frame by frame",
-    .disabled("its client does not acknowledge settings, which the windows now count from")
-)
+@Suite("HTTP/2 connections, frame by frame")
 struct HTTP2ConnectionTests {
     @Test("a request is answered with its stream's end, and settings tell our bounds")
     func exchange() async throws {
         try await PlainHTTP2Server.with { server in
             let client = try RawHTTP2Client(server.address)
-            let settings = try client.next { $0.isA(.settings) && $0.flags == 0 }
+            let settings = client.settings
             var values: [UInt8: UInt32] = [:]
             for start in stride(from: 0, to: settings.payload.count, by: 6) {
                 values[settings.payload[start + 1]] = settings.number(at: start + 2)
@@ -51,6 +48,33 @@ struct HTTP2ConnectionTests {
             let head = try client.next { $0.isA(.headers) }
             #expect(head.endsStream)
             #expect(bodies.all == [100_000])
+        }
+    }
+
+    @Test("a body longer than any window arrives whole", arguments: [nil, 1_572_864] as [Int?], [16384, 9001])
+    func longBody(declared: Int?, frameSize: Int) async throws {
+        try await PlainHTTP2Server.with(handler: { request in
+            let count = (try? await request.body.collect(limitBytes: 1 << 21))?.count ?? -1
+            return .text(.ok, "\(count)")
+        }) { server in
+            let client = try RawHTTP2Client(server.address)
+            let fields = declared.map { [("content-length", String($0))] } ?? []
+            client.request(1, method: "POST", fields, ends: false)
+            var windows: [UInt32: Int] = [0: 65535, 1: 32768]
+            var rest = 1_572_864
+            while rest > 0 {
+                let count = min(frameSize, rest, windows[0] ?? 0, windows[1] ?? 0)
+                guard count > 0 else {
+                    let update = try client.next { $0.isA(.windowUpdate) }
+                    windows[update.stream]? += Int(update.number())
+                    continue
+                }
+                rest -= count
+                for stream in [0, 1] as [UInt32] { windows[stream]? -= count }
+                client.send(.data, flags: rest == 0 ? 1 : 0, stream: 1, [UInt8](repeating: 1, count: count))
+            }
+            let data = try client.next { $0.isA(.data) }
+            #expect(String(decoding: data.payload, as: UTF8.self) == "1572864\n")
         }
     }
 

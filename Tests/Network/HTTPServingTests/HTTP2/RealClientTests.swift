@@ -7,19 +7,12 @@ import Testing
 
 @testable import HTTPServing
 
-@Suite(
-    "Real clients",
-    .disabled(
-        "curl and h2load are run against the whole gateway in Tests/Integration; here a child is waited for in vain"
-    )
-)
+@Suite("Real clients")
 struct RealClientTests {
     /// A file of a size, removed with the PKI's directory.
     private func file(_ pki: TestPKI, size: Int) throws -> String {
         let path = pki.path("body-\(size)")
-        try Data((0..<size).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }).write(
-            to: URL(fileURLWithPath: path)
-        )
+        try Data(TestServer.bytes(size)).write(to: URL(fileURLWithPath: path))
         return path
     }
 

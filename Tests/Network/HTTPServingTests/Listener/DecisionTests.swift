@@ -129,6 +129,25 @@ struct DecisionTests {
         #expect(busy.refuse() == .ignore)
     }
 
+    @Test("an answer that is under way when a drain begins, or its peer ends its side, is its connection's last")
+    func http1LastAnswer() {
+        var drained = HTTP1ConnectionHandler.StateMachine()
+        drained.headReceived(keepsAlive: true)
+        drained.requestEnded()
+        #expect(drained.answer(closes: false) == .write(closes: false))
+        #expect(drained.drain() == .ignore)
+        #expect(drained.answerWritten() == .flush)
+        #expect(drained.lastAnswerFlushed() == .linger)
+
+        var halfClosed = HTTP1ConnectionHandler.StateMachine()
+        halfClosed.headReceived(keepsAlive: true)
+        halfClosed.requestEnded()
+        #expect(halfClosed.answer(closes: false) == .write(closes: false))
+        #expect(halfClosed.inputClosed() == .ignore)
+        #expect(halfClosed.answerWritten() == .flush)
+        #expect(halfClosed.lastAnswerFlushed() == .close)
+    }
+
     @Test("an unread body costs the connection, and a refusal comes before the answer")
     func http1Refusals() {
         var early = HTTP1ConnectionHandler.StateMachine()

@@ -20,13 +20,17 @@ final class RawHTTP2Client {
     }
 
     let socket: RawClient
+    /// The server's first frame.
+    private(set) var settings = Frame(kind: 0, flags: 0, stream: 0, payload: [])
     private var received: [UInt8] = []
 
-    /// Connects, and exchanges prefaces.
+    /// Connects, exchanges prefaces, and acknowledges the server's settings, from which on its windows count.
     init(_ address: String, receiveTimeout: Int = 5) throws {
         self.socket = try RawClient(address, receiveTimeout: receiveTimeout)
         self.socket.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
         self.send(.settings, stream: 0)
+        self.settings = try self.next { $0.isA(.settings) && $0.flags == 0 }
+        self.send(.settings, flags: 1, stream: 0)
     }
 
     func send(_ kind: Kind, flags: UInt8 = 0, stream: UInt32, _ payload: [UInt8] = []) {

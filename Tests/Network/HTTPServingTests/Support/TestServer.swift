@@ -87,6 +87,13 @@ struct TestServer: Sendable {
         }
     }
 
+    /// A body that repeats itself only at a length which no buffer has.
+    static func bytes(_ count: Int) -> [UInt8] {
+        var bytes = (0..<min(count, 65_521)).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8) }
+        while bytes.count < count { bytes += bytes.prefix(count - bytes.count) }
+        return bytes
+    }
+
     /// The value of one series of the exposition, `name{labels}`.
     func metric(_ series: String) -> Int? {
         for line in self.metrics.exposition().split(separator: "\n") where line.hasPrefix(series + " ") {
