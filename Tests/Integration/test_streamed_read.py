@@ -1,4 +1,4 @@
-"""Remote read by streamed chunks: the same samples as in SAMPLES, and an answer that is broken off when it cannot be whole."""
+"""Remote read by streamed chunks: the same samples as in SAMPLES, and broken off when it cannot be completed."""
 
 import http.server
 import json
@@ -20,7 +20,7 @@ demo:
   database: PrometheusDatabase
   table: PrometheusMetricsTable
   auth: none
-  limits: {max_samples_per_read: 400000}
+  limits: {max_samples_per_read: 300000}
 """
 READ = "/t/demo/api/v1/read"
 STREAM = [protocol.STREAMED_XOR_CHUNKS, protocol.SAMPLES]
@@ -92,7 +92,8 @@ def test_a_result_of_several_runs(gateway):
                 for index in range(start, end)
             ]
             if values:
-                series.append(({"__name__": "stream_large", "path": path, "instance": f"i{int(path) // 40}"}, values))
+                labels = {"__name__": "stream_large", "path": path, "instance": f"i{int(path) // 40}"}
+                series.append((labels, values))
             if len(series) == 40:
                 write(gateway, series)
                 series = []
@@ -103,12 +104,11 @@ def test_a_result_of_several_runs(gateway):
 
 
 def test_limits_are_told_before_the_stream_begins(gateway):
-    request = protocol.read_request(0, NOW * 2, (protocol.RE, "__name__", ".+"), accept=STREAM)
-    write(gateway, [({"__name__": "stream_limit", "n": str(n)}, [(1.0, NOW + t) for t in range(2_000)]) for n in range(99)])
+    request = protocol.read_request(0, NOW * 2, (protocol.EQ, "__name__", "stream_limit"), accept=STREAM)
+    samples = [(1.0, NOW + t) for t in range(2_000)]
+    for part in range(5):
+        write(gateway, [({"__name__": "stream_limit", "n": f"{part}-{n}"}, samples) for n in range(32)])
     answer = gateway.read_raw(READ, request)
-    if answer.status_code == 200:  # the test above has not run
-        write(gateway, [({"__name__": "stream_limit", "n": f"x{n}"}, [(1.0, NOW + t) for t in range(2_000)]) for n in range(199)])
-        answer = gateway.read_raw(READ, request)
     assert answer.status_code == 400 and "max_samples_per_read" in answer.text
 
 
@@ -155,7 +155,9 @@ class Store(http.server.BaseHTTPRequestHandler):
 
     @staticmethod
     def page():
-        names = [("time", "TIMESTAMP"), ("measure_name", "VARCHAR"), ("measure_value::double", "DOUBLE"), ("n", "VARCHAR")]
+        names = [
+            ("time", "TIMESTAMP"), ("measure_name", "VARCHAR"), ("measure_value::double", "DOUBLE"), ("n", "VARCHAR"),
+        ]
         rows = [
             {"Data": [{"ScalarValue": text} for text in ("2025-10-09 08:53:20.000000000", metric, "1.0", "x")]}
             for metric in ("good", "failing")
@@ -216,7 +218,7 @@ def test_prometheus_reads_by_streams_by_itself(gateway, tmp_path):
         prometheus = Prometheus(version, tmp_path / version, config)
         with prometheus:
             for query in (
-                "stream_work_total", "count(stream_work_total)", "sum by (zone) (rate(stream_work_total[5m]))",
+                "stream_work_total", "count(stream_work_total)", "sum by (zone) (stream_work_total)",
                 'sum(stream_work_total{zone=~"a|c", n!="00"})', "topk(3, stream_work_total)",
                 "max_over_time(stream_work_total[30m])",
             ):
@@ -230,6 +232,7 @@ def test_prometheus_reads_by_streams_by_itself(gateway, tmp_path):
             listed = prometheus._api("series", **{"match[]": "stream_work_total", "start": start, "end": end})
             assert sorted(entry["n"] for entry in listed["data"]) == [f"{n:02}" for n in range(50)]
             _, text = http_get(f"{prometheus.url}/metrics")
-            counted = re.findall(r'^\S*read_queries_total\{\S*response_type="(\w+)"\S*\} ([1-9])', text, re.MULTILINE)
+            queries = r'^prometheus_remote_read_client_queries_total{.*response_type="(\w+)"'
+            types = re.findall(queries, text, re.MULTILINE)
             if version == "3":
-                assert {kind for kind, _ in counted} == {"chunked"}, text
+                assert set(types) == {"chunked"}

@@ -50,14 +50,17 @@ struct SeriesRuns: Sendable {
 
     /// Reads the next run.
     ///
+    /// - Parameter otherBytes: what the caller still holds of the runs before.
     /// - Returns: nil after the last one.
-    mutating func next() async throws(ReadError) -> SeriesRun? {
+    mutating func next(besides otherBytes: Int = 0) async throws(ReadError) -> SeriesRun? {
+        self.budget.heldBytes += otherBytes
+        defer { self.budget.heldBytes -= otherBytes }
         while true {
             if var rest = self.rest {
                 let run = try await self.nextRun(of: &rest)
                 let isDone = rest.nextPlace == rest.list.set.series.count
                 self.rest = isDone ? nil : rest
-                if isDone { self.budget.heldBytes = 0 }
+                if isDone { self.budget.heldBytes -= rest.list.memoryBytes }
                 return run
             }
             guard self.nextQuery < self.queries.count else { return nil }
@@ -93,7 +96,7 @@ struct SeriesRuns: Sendable {
         try after.checkRoom(samples: list.rowCount)
         self.budget = after
         guard !list.set.series.isEmpty else { return nil }
-        self.budget.heldBytes = list.memoryBytes
+        self.budget.heldBytes += list.memoryBytes
         self.rest = Rest(query: query, list: list, distinctCounts: list.distinctCounts())
         return nil
     }

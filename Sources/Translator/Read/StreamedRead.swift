@@ -35,7 +35,7 @@ package struct StreamedRead: Sendable {
         }
         while next != nil {
             sampleCount += try await Self.write(&next, &writer, runs.budget, send)
-            next = try await runs.next()
+            next = try await runs.next(besides: writer.memoryBytes)
         }
         try await Self.send(&writer, send)
         return sampleCount
