@@ -57,12 +57,14 @@ struct Exchange: Sendable {
     func read(_ request: IncomingRequest) async -> OutgoingResponse {
         let start = ContinuousClock.now
         self.tenant.metrics.readRequests.increment()
-        defer { self.tenant.metrics.readDuration.observe(ContinuousClock.now - start) }
+        let response: OutgoingResponse
         do {
-            return try await self.query(request)
+            response = try await self.query(request)
         } catch {
-            return self.answer(error)
+            response = self.answer(error)
         }
+        let duration = self.tenant.metrics.readDuration
+        return response.whenComplete { duration.observe(ContinuousClock.now - start) }
     }
 
     private func store(
@@ -96,15 +98,28 @@ struct Exchange: Sendable {
         } catch { throw .mediaType(error) }
         let limit = min(Self.maximumReadRequestBytes, self.limits.maxBodyBytes)
         let (body, lease) = try await self.collect(request.body, limitBytes: limit)
-        defer { lease.release() }
+        do throws(Failure) {
+            return try await self.query(body, lease, limitBytes: limit).whenComplete { lease.release() }
+        } catch {
+            lease.release()
+            throw error
+        }
+    }
+
+    /// - Parameter lease: grows by what the results take, and is needed until the answer is complete.
+    private func query(
+        _ body: [UInt8],
+        _ lease: BytesLease,
+        limitBytes: Int
+    ) async throws(Failure) -> OutgoingResponse {
         let declaredBytes: Int
         do throws(ProtocolError) {
-            declaredBytes = try SnappyBlock.declaredSize(of: body, limitBytes: limit)
+            declaredBytes = try SnappyBlock.declaredSize(of: body, limitBytes: limitBytes)
         } catch { throw .content(error) }
         try self.grow(lease, by: declaredBytes)
         guard ContinuousClock.now < self.deadline else { throw .late }
         let handler = ReadHandler(tenant: self.tenant, requestID: self.requestID, logger: self.logger)
-        return await handler.answer(body, deadline: self.deadline)
+        return await handler.answer(body, memory: lease, deadline: self.deadline)
     }
 
     // MARK: Bodies

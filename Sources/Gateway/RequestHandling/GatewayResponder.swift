@@ -40,19 +40,21 @@ package final class GatewayResponder: HTTPResponder {
         let target = self.access.target(of: request.head)
         let route = Route(path: target.route).flatMap { $0.needsTenant || !target.isTenantPath ? $0 : nil }
         let response = await self.answer(request, target, route, start: start, requestID: requestID)
-        let duration = ContinuousClock.now - start
-        self.metrics.note(route: route, status: response.status.code, duration: duration)
-        self.logger.debug(
-            "request",
-            metadata: [
-                LogKey.requestID: .string(requestID),
-                LogKey.route: .string(route?.rawValue ?? "none"),
-                LogKey.peerAddress: .string(request.peer.address),
-                "status": .stringConvertible(response.status.code),
-                LogKey.durationSeconds: .stringConvertible(duration / .seconds(1)),
-            ]
-        )
-        return response
+        let status = response.status.code
+        return response.whenComplete { [metrics, logger] in
+            let duration = ContinuousClock.now - start
+            metrics.note(route: route, status: status, duration: duration)
+            logger.debug(
+                "request",
+                metadata: [
+                    LogKey.requestID: .string(requestID),
+                    LogKey.route: .string(route?.rawValue ?? "none"),
+                    LogKey.peerAddress: .string(request.peer.address),
+                    "status": .stringConvertible(status),
+                    LogKey.durationSeconds: .stringConvertible(duration / .seconds(1)),
+                ]
+            )
+        }
     }
 
     private func answer(
@@ -88,7 +90,6 @@ package final class GatewayResponder: HTTPResponder {
             let deadline = start + proven.settings.limits.requestDeadline
             let kind: RequestKind = route == .write ? .write : .read
             let admission = try await self.access.admit(proven, kind, within: deadline - ContinuousClock.now)
-            defer { admission.release() }
             let exchange = Exchange(
                 access: self.access,
                 proven: proven,
@@ -97,10 +98,12 @@ package final class GatewayResponder: HTTPResponder {
                 deadline: deadline,
                 logger: self.logger
             )
-            switch kind {
-            case .write: return await exchange.write(request)
-            case .read: return await exchange.read(request)
-            }
+            let response =
+                switch kind {
+                case .write: await exchange.write(request)
+                case .read: await exchange.read(request)
+                }
+            return response.whenComplete { admission.release() }
         } catch {
             return .refusal(error, AnswerLine.make(error.message, requestID: requestID))
         }

@@ -1,6 +1,7 @@
 import Common
 import HTTPTypes
 import Logging
+import TenantAccess
 import TenantConfiguration
 import TimestreamModel
 import Translator
@@ -11,43 +12,79 @@ struct ReadHandler: Sendable {
     let requestID: String
     let logger: Logger
 
-    func answer(_ body: [UInt8], deadline: ContinuousClock.Instant) async -> OutgoingResponse {
+    /// As the client compares it, blank included.
+    private static let streamType = "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse"
+
+    /// - Parameter memory: grows by what the results take, and must be kept until the answer is complete.
+    func answer(_ body: [UInt8], memory: BytesLease, deadline: ContinuousClock.Instant) async -> OutgoingResponse {
         let limits = self.tenant.settings.limits
         do throws(ReadError) {
             let answer = try await self.tenant.reader.read(
                 body,
                 from: self.tenant.store,
                 limits: ReadLimits(maxSamples: limits.maxSamplesPerRead, maxSeries: limits.maxSeriesPerRead),
-                deadline: deadline
+                deadline: deadline,
+                reserve: { byteCount throws(ReadError) in
+                    do throws(AccessRefusal) {
+                        try memory.grow(by: byteCount)
+                    } catch { throw .overMemory(isForGood: error.reason == .overAllBytesInFlight) }
+                }
             )
-            self.tenant.metrics.readSamples.increment(by: answer.sampleCount)
-            return OutgoingResponse(
-                status: .ok,
-                headerFields: [.contentType: "application/x-protobuf", .contentEncoding: "snappy"],
-                body: answer.body
-            )
+            switch answer {
+            case .samples(let body, let sampleCount):
+                self.tenant.metrics.readSamples.increment(by: sampleCount)
+                return OutgoingResponse(
+                    status: .ok,
+                    headerFields: [.contentType: "application/x-protobuf", .contentEncoding: "snappy"],
+                    body: body
+                )
+            case .stream(let stream):
+                return OutgoingResponse(status: .ok, headerFields: [.contentType: Self.streamType]) { sink in
+                    try await self.write(stream, to: sink)
+                }
+            }
         } catch {
             return self.failure(error)
         }
     }
 
-    private func failure(_ error: ReadError) -> OutgoingResponse {
-        guard case .store(let failure) = error else {
-            if case .malformedBody(.decodedTooLarge) = error {
-                return .text(.contentTooLarge, self.line(error.description))
+    private func write(_ stream: StreamedRead, to sink: any OutgoingBodySink) async throws {
+        do {
+            let sampleCount = try await stream.write { try await sink.write($0) }
+            self.tenant.metrics.readSamples.increment(by: sampleCount)
+        } catch let error as ReadError {
+            // Too late for a status: the peer sees a body that is not complete.
+            if case .store(let failure) = error {
+                guard failure.code != .cancelled else { throw error }
+                self.note(failure)
             }
+            self.tenant.metrics.brokenReads.increment()
+            throw error
+        }
+    }
+
+    private func failure(_ error: ReadError) -> OutgoingResponse {
+        switch error {
+        case .store(let failure):
+            if failure.code != .cancelled { self.note(failure) }
+            let status: HTTPResponse.Status = failure.code == .timedOut ? .gatewayTimeout : .serviceUnavailable
+            return StoreFailure.answer(status, failure, self.line(StoreFailure.words(failure)))
+        case .malformedBody(.decodedTooLarge):
+            return .text(.contentTooLarge, self.line(error.description))
+        case .overMemory(isForGood: false):
+            return .text(.serviceUnavailable, self.line(error.description), headerFields: [.retryAfter: "1"])
+        default:
             return .text(.badRequest, self.line(error.description))
         }
-        if failure.code != .cancelled {
-            self.tenant.faults.note(
-                failure,
-                tenant: self.tenant.settings.id,
-                requestID: self.requestID,
-                logger: self.logger
-            )
-        }
-        let status: HTTPResponse.Status = failure.code == .timedOut ? .gatewayTimeout : .serviceUnavailable
-        return StoreFailure.answer(status, failure, self.line(StoreFailure.words(failure)))
+    }
+
+    private func note(_ failure: TimestreamError) {
+        self.tenant.faults.note(
+            failure,
+            tenant: self.tenant.settings.id,
+            requestID: self.requestID,
+            logger: self.logger
+        )
     }
 
     private func line(_ message: String) -> String {

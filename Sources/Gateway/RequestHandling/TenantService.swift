@@ -47,6 +47,7 @@ final class TenantMetrics: Sendable {
     let storedHistograms: MetricCounter
     let failedSamples: MetricCounter
     let readSamples: MetricCounter
+    let brokenReads: MetricCounter
     let metadata: MetricCounter
     let exemplars: MetricCounter
     let histograms: MetricCounter
@@ -89,6 +90,10 @@ final class TenantMetrics: Sendable {
             "Samples answered with 5xx: the sender keeps and repeats them."
         )
         self.readSamples = counter("gateway_samples_read_total", "Samples in remote read answers.")
+        self.brokenReads = counter(
+            "gateway_reads_broken_off_total",
+            "Streamed remote read answers that were broken off, since the rest could not be read."
+        )
         self.metadata = counter("gateway_metadata_received_total", "Metric metadata entries received; not stored.")
         self.exemplars = counter("gateway_exemplars_received_total", "Exemplars received; not stored.")
         self.histograms = counter(

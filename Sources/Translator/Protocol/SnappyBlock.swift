@@ -48,6 +48,11 @@ package enum SnappyBlock {
         return decoded
     }
 
+    /// What `encode` needs at most for so many bytes.
+    package static func maximumEncodedSize(of byteCount: Int) -> Int {
+        snappy_max_compressed_length(byteCount)
+    }
+
     package static func encode(_ bytes: [UInt8]) -> [UInt8] {
         let capacity = snappy_max_compressed_length(bytes.count)
         return unsafe [UInt8](unsafeUninitializedCapacity: capacity) { buffer, count in

@@ -1,7 +1,7 @@
 /// Distinct label sets, each with a number, found by the cells of a row without making a string of any.
-struct LabelSetTable: ~Copyable {
+struct LabelSetTable: ~Copyable, Sendable {
     /// A label of a set: its name's number, and where its value stands.
-    struct Part {
+    struct Part: Sendable {
         var name: Int32
         var count: Int32
         var start: Int
@@ -9,19 +9,31 @@ struct LabelSetTable: ~Copyable {
         var range: Range<Int> { self.start..<self.start + Int(self.count) }
     }
 
-    private struct Entry {
+    private struct Entry: Sendable {
         var firstPart: Int
         var partCount: Int
         var hash: UInt64
     }
 
+    /// Of the hashes: nobody outside can make labels that fall into one slot.
+    let seed: UInt64
     /// The values of all sets.
     private(set) var bytes: [UInt8] = []
     private var parts: [Part] = []
     private var entries: [Entry] = []
     private var slots = [Int32](repeating: -1, count: 64)
 
+    init(seed: UInt64) {
+        self.seed = seed
+    }
+
     var count: Int { self.entries.count }
+
+    var memoryBytes: Int {
+        self.bytes.count + self.parts.count * MemoryLayout<Part>.stride + self.entries.count
+            * MemoryLayout<Entry>.stride
+            + self.slots.count * MemoryLayout<Int32>.stride
+    }
 
     /// The parts of a set; their offsets are those of `bytes`.
     func parts(of set: Int32) -> ArraySlice<Part> {

@@ -18,6 +18,8 @@ package enum ReadError: Error, Sendable, CustomStringConvertible {
     case tooManyQueries(Int, limit: Int)
     case tooManySamples(limit: Int)
     case tooManySeries(limit: Int)
+    /// The process has no memory left for the result; `isForGood` if it never has so much.
+    case overMemory(isForGood: Bool)
 
     /// One line, safe to show to the tenant.
     package var description: String {
@@ -27,7 +29,7 @@ package enum ReadError: Error, Sendable, CustomStringConvertible {
         case .malformedBody(let error):
             error.description
         case .unsupportedResponseTypes:
-            "none of the accepted response types is supported; this server answers SAMPLES"
+            "none of the accepted response types is supported; this server answers SAMPLES and STREAMED_XOR_CHUNKS"
         case .unknownMatcherType(let type, let matcher):
             "matcher \(matcher) has the unknown type \(type); known are EQ, NEQ, RE and NRE"
         case .invalidUTF8(let matcher):
@@ -40,6 +42,10 @@ package enum ReadError: Error, Sendable, CustomStringConvertible {
             "the result has more than \(limit) samples (limit max_samples_per_read); ask for less"
         case .tooManySeries(let limit):
             "the result has more than \(limit) series (limit max_series_per_read); ask for less"
+        case .overMemory(let isForGood):
+            isForGood
+                ? "the result needs more memory than the gateway may use (max_bytes_in_flight); ask for less"
+                : "the gateway holds as many bytes as it may (max_bytes_in_flight); try again later"
         }
     }
 }
@@ -58,11 +64,16 @@ package struct ReadLimits: Sendable {
     static let maximumDecodedBytes = 1 << 20
     /// Queries of one request; Prometheus sends one.
     static let maximumQueries = 64
+    /// Samples that a streamed answer reads and holds in one piece.
+    static let samplesPerRun = 200_000
+    /// Series that it reads in one piece: more cannot be named in one statement.
+    static let seriesPerRun = 4_000
 }
 
 /// The answer to a remote read request.
-package struct ReadAnswer: Sendable {
+package enum ReadAnswer: Sendable {
     /// A snappy block of a `prometheus.ReadResponse`.
-    package var body: [UInt8]
-    package var sampleCount: Int
+    case samples(body: [UInt8], sampleCount: Int)
+    /// Frames of `prometheus.ChunkedReadResponse`, which are made while they are sent.
+    case stream(StreamedRead)
 }

@@ -10,8 +10,10 @@ struct ReadRequest: Sendable {
         var hints = Hints()
     }
 
-    /// What the client says about the use of the answer; only the range is used.
+    /// What the client says about the use of the answer, as far as it is used.
     struct Hints: Sendable {
+        /// Whether only the labels are wanted: Prometheus' `/api/v1/series` asks so.
+        var wantsSeriesOnly = false
         var startMilliseconds: Int64 = 0
         var endMilliseconds: Int64 = 0
     }
@@ -125,6 +127,7 @@ struct ReadRequest: Sendable {
         var reader = ProtobufReader(bytes, range: range)
         while let field = try reader.nextField() {
             switch field.number {
+            case 2: hints.wantsSeriesOnly = Self.copy(bytes, try reader.message(field)).elementsEqual("series".utf8)
             case 3: hints.startMilliseconds = try Self.integer(&reader, field)
             case 4: hints.endMilliseconds = try Self.integer(&reader, field)
             default: try reader.skip(field)

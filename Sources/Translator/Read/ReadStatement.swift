@@ -2,6 +2,16 @@ import TimestreamModel
 
 /// The SQL of one query: its rows are those that the matchers want, or more.
 struct ReadStatement: Sendable {
+    /// What its rows are.
+    enum Shape: Sendable {
+        /// All columns of every row.
+        case samples
+        /// The columns, and at most one row.
+        case columns
+        /// The series, and how many rows each has; the columns must be known.
+        case series
+    }
+
     let text: String
     /// Columns that the text names beside `time` and `measure_name`.
     let columns: Set<[UInt8]>
@@ -19,24 +29,30 @@ struct ReadStatement: Sendable {
     ///
     /// - Parameters:
     ///   - range: milliseconds, both inclusive.
+    ///   - restrictions: what the wanted series have beyond what the matchers say; left out as patterns are.
     ///   - usesPatterns: whether conditions that come from regular expressions may be sent.
     /// - Returns: nil if no row can match, whatever the table holds.
     static func make(
         _ table: TableName,
+        _ shape: Shape = .samples,
         range: ClosedRange<Int64>,
         matchers: [LabelMatcher],
+        restrictions: [LabelRestriction] = [],
         columns: TableColumns,
         usesPatterns: Bool
     ) -> ReadStatement? {
         var builder = StatementBuilder(columns: columns, usesPatterns: usesPatterns)
-        builder.begin(table, range)
+        guard builder.begin(table, shape, range) else { return nil }
         // The measure name first: Timestream partitions by it.
         for matcher in matchers where matcher.name == LabelMatcher.metricName {
-            guard builder.addMetric(matcher) else { return nil }
+            guard builder.addMetric(ValueSieve.forms(of: matcher)) else { return nil }
         }
         for matcher in matchers where matcher.name != LabelMatcher.metricName {
-            guard builder.addLabel(matcher) else { return nil }
+            guard builder.addLabel(matcher.name, ValueSieve.forms(of: matcher), acceptsEmpty: matcher.acceptsEmpty)
+            else { return nil }
         }
+        for restriction in restrictions { builder.add(restriction) }
+        builder.end(shape)
         return builder.statement
     }
 
@@ -66,6 +82,8 @@ private struct StatementBuilder {
     private var columns: Set<[UInt8]> = []
     private var assumedAbsent: Set<[UInt8]> = []
     private var hasPatterns = false
+    /// Kept free for what comes after the conditions.
+    private var tailBytes = 0
 
     private static let specialMeasure = Array(ColumnName.specialMeasure.utf8)
 
@@ -83,8 +101,20 @@ private struct StatementBuilder {
         )
     }
 
-    mutating func begin(_ table: TableName, _ range: ClosedRange<Int64>) {
-        self.sql.append("SELECT * FROM ")
+    /// - Returns: false if the table has no row of ours, as far as its columns tell.
+    mutating func begin(_ table: TableName, _ shape: ReadStatement.Shape, _ range: ClosedRange<Int64>) -> Bool {
+        self.sql.append("SELECT ")
+        switch shape {
+        case .samples, .columns:
+            self.sql.append("*")
+        case .series:
+            self.appendSeriesColumns()
+            // They come again at the end.
+            self.tailBytes = self.sql.bytes.count
+            self.sql.append(", COUNT(*) AS ")
+            self.sql.append(identifier: TableColumns.count)
+        }
+        self.sql.append(" FROM ")
         self.sql.append(identifier: Array(table.database.utf8))
         self.sql.append(".")
         self.sql.append(identifier: Array(table.table.utf8))
@@ -95,12 +125,66 @@ private struct StatementBuilder {
         self.sql.append(") AND from_milliseconds(")
         self.sql.append(range.upperBound)
         self.sql.append(")")
+        return shape != .series || self.addOwnRowsOnly()
+    }
+
+    mutating func end(_ shape: ReadStatement.Shape) {
+        switch shape {
+        case .samples: break
+        case .columns: self.sql.append(" LIMIT 1")
+        case .series:
+            self.sql.append(" GROUP BY ")
+            self.appendSeriesColumns()
+        }
+    }
+
+    private mutating func appendSeriesColumns() {
+        self.sql.append(identifier: TableColumns.measureName)
+        for column in self.known.dimensions {
+            self.sql.append(", ")
+            self.sql.append(identifier: column)
+            self.columns.insert(column)
+        }
+    }
+
+    /// Leaves out rows of other writers, whose values are none of ours: where rows are counted, nobody looks at them.
+    private mutating func addOwnRowsOnly() -> Bool {
+        let hasSpecials = self.known.isKnown(TableColumns.bigintValue)
+        guard hasSpecials || self.known.isKnown(TableColumns.doubleValue) else { return false }
+        self.sql.append(" AND (")
+        if self.known.isKnown(TableColumns.doubleValue) {
+            self.sql.append(identifier: TableColumns.doubleValue)
+            self.sql.append(" IS NOT NULL")
+            if hasSpecials { self.sql.append(" OR ") }
+            self.columns.insert(TableColumns.doubleValue)
+        }
+        if hasSpecials {
+            self.sql.append("(")
+            self.sql.append(column: TableColumns.measureName, isIn: [Self.specialMeasure])
+            self.sql.append(" AND ")
+            self.sql.append(identifier: TableColumns.bigintValue)
+            self.sql.append(" IS NOT NULL)")
+            self.columns.insert(TableColumns.bigintValue)
+        }
+        self.sql.append(")")
+        return true
+    }
+
+    mutating func add(_ restriction: LabelRestriction) {
+        let forms = [ValueSieve.Form(sieve: .anyOf(restriction.values), isPattern: true)]
+        // Series that are there cannot be impossible, so what these return tells nothing.
+        if restriction.label == LabelMatcher.metricName {
+            _ = self.addMetric(forms)
+        } else {
+            _ = self.addLabel(restriction.label, forms, acceptsEmpty: restriction.values.contains([]))
+        }
     }
 
     /// Adds the first of the candidates that is allowed and fits.
     private mutating func add(_ candidates: [Candidate]) {
         for candidate in candidates where self.usesPatterns || !candidate.isPattern {
-            guard self.sql.bytes.count + candidate.sql.bytes.count + 8 <= ReadStatement.maximumBytes else { continue }
+            let byteCount = self.sql.bytes.count + candidate.sql.bytes.count + self.tailBytes + 16
+            guard byteCount <= ReadStatement.maximumBytes else { continue }
             self.sql.append(" AND ")
             self.sql.append(candidate.sql)
             self.columns.formUnion(candidate.columns)
@@ -112,11 +196,12 @@ private struct StatementBuilder {
 
     // MARK: Labels
 
+    /// - Parameter forms: the conditions of a matcher, the narrowest first.
     /// - Returns: false if no series can pass the matcher.
-    mutating func addLabel(_ matcher: LabelMatcher) -> Bool {
-        let possible = TableColumns.columns(ofLabel: matcher.name).filter { !self.known.absent.contains($0) }
+    mutating func addLabel(_ label: [UInt8], _ forms: [ValueSieve.Form], acceptsEmpty: Bool) -> Bool {
+        let possible = TableColumns.columns(ofLabel: label).filter { !self.known.absent.contains($0) }
         var named = possible.filter(self.known.isKnown)
-        if matcher.acceptsEmpty {
+        if acceptsEmpty {
             // Rows without the label pass, so there is nothing to lose by not asking, and an error to win by asking for a
             // column that is not there. Of two columns ours says what the label is.
             guard let first = possible.first, named.contains(first) else { return true }
@@ -126,7 +211,7 @@ private struct StatementBuilder {
             if named.isEmpty { named = [first] }
         }
         var candidates: [Candidate] = []
-        for form in ValueSieve.forms(of: matcher) {
+        for form in forms {
             var storable = form.sieve
             switch form.sieve {
             case .anyOf(let values):
@@ -142,9 +227,9 @@ private struct StatementBuilder {
             }
             candidates.append(
                 Candidate(
-                    sql: Self.condition(named, storable, acceptsEmpty: matcher.acceptsEmpty),
+                    sql: Self.condition(named, storable, acceptsEmpty: acceptsEmpty),
                     columns: named,
-                    assumedAbsent: matcher.acceptsEmpty ? [] : possible.filter { !named.contains($0) },
+                    assumedAbsent: acceptsEmpty ? [] : possible.filter { !named.contains($0) },
                     isPattern: form.isPattern
                 )
             )
@@ -177,10 +262,10 @@ private struct StatementBuilder {
     // MARK: Metric names
 
     /// - Returns: false if no series can pass the matcher.
-    mutating func addMetric(_ matcher: LabelMatcher) -> Bool {
+    mutating func addMetric(_ forms: [ValueSieve.Form]) -> Bool {
         let splitsSpecials = self.known.isLikely(TableColumns.specialMetric)
         var candidates: [Candidate] = []
-        for form in ValueSieve.forms(of: matcher) {
+        for form in forms {
             var sql = SQLText()
             var columns: [[UInt8]] = []
             switch form.sieve {

@@ -34,13 +34,67 @@ struct SeriesSet: Sendable {
 
     var sampleCount: Int { self.series.reduce(0) { $0 + $1.samples.count } }
 
+    // MARK: Memory
+
+    /// What a sample takes in an array that has grown by doubling.
+    static let sampleBytes = 24
+    /// What a series takes besides its labels and its samples: its entry, and the head of its array.
+    static let seriesBytes = 96
+
+    var memoryBytes: Int {
+        self.values.count + self.labels.count * MemoryLayout<Label>.stride + self.series.count * Self.seriesBytes
+            + self.sampleCount * Self.sampleBytes
+    }
+
+    // MARK: Making
+
+    init() {}
+
+    /// The series of all label sets, by their numbers, without samples.
+    init(_ sets: borrowing LabelSetTable, names: LabelNames) {
+        let order = names.names.indices.sorted { names.names[$0].lexicographicallyPrecedes(names.names[$1]) }
+        var ranks = [Int32](repeating: 0, count: order.count)
+        for (rank, number) in order.enumerated() { ranks[number] = Int32(rank) }
+        self.names = order.map { names.names[$0] }
+        self.values = sets.bytes
+        self.series.reserveCapacity(sets.count)
+        for number in 0..<sets.count {
+            let first = self.labels.count
+            for part in sets.parts(of: Int32(number)) {
+                var label = Label(name: ranks[Int(part.name)], valueCount: part.count, valueStart: part.start)
+                if part.name == LabelNames.metricName {
+                    let stored = Array(self.values[part.range])
+                    let metric = TableColumns.metric(ofMeasure: stored) ?? []
+                    if metric.isEmpty { continue }
+                    if metric != stored {
+                        label.valueStart = self.values.count
+                        label.valueCount = Int32(metric.count)
+                        self.values += metric
+                    }
+                }
+                self.labels.append(label)
+            }
+            // In order but for `__name__`, which comes first in the key and has its place among the others.
+            self.labels[first...].sort { $0.name < $1.name }
+            self.series.append(Series(labels: first..<self.labels.count, samples: []))
+        }
+    }
+
+    func value(of label: Label) -> ArraySlice<UInt8> {
+        self.values[label.valueStart..<label.valueStart + Int(label.valueCount)]
+    }
+
     // MARK: Order
 
     /// Puts series and samples in order; series with the same labels become one.
-    mutating func normalize() {
+    ///
+    /// - Returns: where each of the series is now.
+    @discardableResult
+    mutating func normalize() -> [Int32] {
         let order = self.series.indices.sorted { self.compare(self.series[$0], self.series[$1]) < 0 }
         var sorted: [Series] = []
         sorted.reserveCapacity(order.count)
+        var places = [Int32](repeating: 0, count: order.count)
         for index in order {
             let labels = self.series[index].labels
             // Taken out, so that the samples are not copied when they are sorted.
@@ -51,9 +105,11 @@ struct SeriesSet: Sendable {
             } else {
                 sorted.append(Series(labels: labels, samples: samples))
             }
+            places[index] = Int32(sorted.count - 1)
         }
         for index in sorted.indices { Self.normalize(&sorted[index].samples) }
         self.series = sorted
+        return places
     }
 
     /// Below zero, zero or above, as the left series comes before, with or after the right one.
@@ -82,7 +138,7 @@ struct SeriesSet: Sendable {
 
     /// Sorts by time; of several values at one time a number wins over a special value, and else the lower bit pattern,
     /// so that the answer does not depend on the order of the rows.
-    private static func normalize(_ samples: inout [Sample]) {
+    static func normalize(_ samples: inout [Sample]) {
         var isAscending = true
         for index in samples.indices.dropFirst()
         where samples[index - 1].timestampMilliseconds >= samples[index].timestampMilliseconds {

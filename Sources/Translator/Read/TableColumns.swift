@@ -31,6 +31,12 @@ struct TableColumns: Sendable {
         self.known?.remove(column)
     }
 
+    /// The known columns that tell series apart beside the measure name, in the order of their bytes.
+    var dimensions: [[UInt8]] {
+        (self.known ?? []).filter { Self.label(ofColumn: $0) != nil || $0 == Self.specialMetric }
+            .sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
     // MARK: Columns of labels
 
     /// Columns of every table that are no labels.
@@ -38,6 +44,8 @@ struct TableColumns: Sendable {
     static let measureName = Array("measure_name".utf8)
     static let doubleValue = Array("measure_value::double".utf8)
     static let bigintValue = Array("measure_value::bigint".utf8)
+    /// Our name of the number of rows in statements that count them.
+    static let count = Array("promx_count".utf8)
     static let specialMetric = Array(ColumnName.specialMetricDimension.utf8)
     private static let noLabels = Array(ColumnName.noLabelsDimension.utf8)
     private static let valuePrefix = Array("measure_value".utf8)

@@ -30,13 +30,19 @@ _MESSAGES = {
     "MetricMetadata": [("type", 1, "int32", ""), ("metric_family_name", 2, "string", ""), ("help", 4, "string", "")],
     "WriteRequest": [("timeseries", 1, "TimeSeries", "*"), ("metadata", 3, "MetricMetadata", "*")],
     "LabelMatcher": [("type", 1, "int32", ""), ("name", 2, "bytes", ""), ("value", 3, "bytes", "")],
+    "ReadHints": [("func", 2, "string", ""), ("start_ms", 3, "int64", ""), ("end_ms", 4, "int64", "")],
     "Query": [
         ("start_timestamp_ms", 1, "int64", ""), ("end_timestamp_ms", 2, "int64", ""),
-        ("matchers", 3, "LabelMatcher", "*"),
+        ("matchers", 3, "LabelMatcher", "*"), ("hints", 4, "ReadHints", ""),
     ],
     "ReadRequest": [("queries", 1, "Query", "*"), ("accepted_response_types", 2, "int32", "*")],
     "QueryResult": [("timeseries", 1, "TimeSeries", "*")],
     "ReadResponse": [("results", 1, "QueryResult", "*")],
+    "Chunk": [
+        ("min_time_ms", 1, "int64", ""), ("max_time_ms", 2, "int64", ""), ("type", 3, "int32", ""), ("data", 4, "bytes", ""),
+    ],
+    "ChunkedSeries": [("labels", 1, "Label", "*"), ("chunks", 2, "Chunk", "*")],
+    "ChunkedReadResponse": [("chunked_series", 1, "ChunkedSeries", "*"), ("query_index", 2, "int64", "")],
 }
 
 # Remote write 2.0. The `unpacked` list is the same field in its other encoding, which a receiver must take too.
@@ -77,6 +83,7 @@ RequestV2 = _messages("io.prometheus.write.v2", _MESSAGES_2)["Request"]
 WriteRequest = _classes["WriteRequest"]
 ReadRequest = _classes["ReadRequest"]
 ReadResponse = _classes["ReadResponse"]
+ChunkedReadResponse = _classes["ChunkedReadResponse"]
 
 # How a sender says that a body is of remote write 2.0.
 VERSION_2 = {
@@ -109,12 +116,18 @@ def write_request(series):
     return request
 
 
-def read_request(start, end, *matchers):
+SAMPLES, STREAMED_XOR_CHUNKS = range(2)
+STREAM_TYPE = "application/x-streamed-protobuf; proto=prometheus.ChunkedReadResponse"
+
+
+def read_request(start, end, *matchers, accept=(), function=None):
     """`matchers`: triples of type, name and value; one query."""
-    request = ReadRequest()
+    request = ReadRequest(accepted_response_types=accept)
     query = request.queries.add(start_timestamp_ms=start, end_timestamp_ms=end)
     for kind, name, value in matchers:
         query.matchers.add(type=kind, name=as_bytes(name), value=as_bytes(value))
+    if function:
+        query.hints.func = function
     return request
 
 
@@ -137,6 +150,118 @@ def decode_read(body):
             series[key] = [(sample.value, sample.timestamp) for sample in entry.samples]
         assert list(series) == sorted(series), "series are not sorted"
         results.append(series)
+    return results
+
+
+def _crc32c_table():
+    table = []
+    for byte in range(256):
+        for _ in range(8):
+            byte = byte >> 1 ^ (0x82F63B78 if byte & 1 else 0)
+        table.append(byte)
+    return table
+
+
+_CRC32C = _crc32c_table()
+
+
+def crc32c(data):
+    state = 0xFFFFFFFF
+    for byte in data:
+        state = _CRC32C[(state ^ byte) & 0xFF] ^ state >> 8
+    return state ^ 0xFFFFFFFF
+
+
+class _Bits:
+    """The bits of an XOR chunk, the most significant one of each byte first."""
+
+    def __init__(self, data):
+        self.number, self.left = int.from_bytes(data, "big"), len(data) * 8
+
+    def take(self, count):
+        assert count <= self.left, "the chunk is cut off"
+        self.left -= count
+        return self.number >> self.left & (1 << count) - 1
+
+    def varint(self):
+        value, shift = 0, 0
+        while True:
+            byte = self.take(8)
+            value |= (byte & 0x7F) << shift
+            if byte < 0x80:
+                return value
+            shift += 7
+
+
+def decode_chunk(data):
+    """The samples [(bits, milliseconds)] of an XOR chunk, by Prometheus' description of the format."""
+    stream = _Bits(data)
+    samples, delta, leading, significant = [], 0, 0, 0
+    for number in range(stream.take(16)):
+        if number == 0:
+            zigzag = stream.varint()
+            samples.append((stream.take(64), zigzag >> 1 ^ -(zigzag & 1)))
+            continue
+        value, time = samples[-1]
+        if number == 1:
+            delta = stream.varint()
+        else:
+            change = 0
+            for size in (0, 14, 17, 20, 64):
+                if size == 64 or not stream.take(1):
+                    change = stream.take(size)
+                    if size and change > 1 << size - 1:
+                        change -= 1 << size
+                    break
+            delta += change
+        if stream.take(1):
+            if stream.take(1):
+                leading, significant = stream.take(5), stream.take(6) or 64
+            value ^= stream.take(significant) << 64 - leading - significant
+        samples.append((value, time + delta))
+    assert stream.left < 8 and not stream.take(stream.left), "more than the chunk"
+    return samples
+
+
+def frames(body):
+    """The messages of a streamed answer; fails if it does not end with a frame."""
+    position = 0
+    while position < len(body):
+        length, shift = 0, 0
+        while True:
+            byte = body[position]
+            position += 1
+            length |= (byte & 0x7F) << shift
+            shift += 7
+            if byte < 0x80:
+                break
+        checksum = int.from_bytes(body[position : position + 4], "big")
+        data = body[position + 4 : position + 4 + length]
+        assert length > 0 and len(data) == length, "a frame is cut off"
+        assert crc32c(data) == checksum, "a wrong checksum"
+        position += 4 + length
+        message = ChunkedReadResponse()
+        message.ParseFromString(data)
+        yield message
+
+
+def decode_stream(body, queries=1):
+    """As `decode_read`, of frames: one series each, as Prometheus' client takes them."""
+    results = [{} for _ in range(queries)]
+    for message in frames(body):
+        (entry,) = message.chunked_series
+        key = tuple((label.name, label.value) for label in entry.labels)
+        assert key == tuple(sorted(key)), f"labels are not sorted: {key}"
+        series = results[message.query_index]
+        assert key not in series, f"the same series twice: {key}"
+        series[key] = []
+        for chunk in entry.chunks:
+            samples = decode_chunk(chunk.data)
+            assert chunk.type == 1 and len(samples) <= 120
+            assert (samples[0][1], samples[-1][1]) == (chunk.min_time_ms, chunk.max_time_ms)
+            series[key] += samples
+    for series in results:
+        assert list(series) == sorted(series), "series are not sorted"
     return results
 
 

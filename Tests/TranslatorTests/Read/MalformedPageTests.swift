@@ -12,9 +12,8 @@ struct MalformedPageTests {
     ]
 
     private func collect(_ page: QueryPage) throws(ReadError) -> Int {
-        var collector = SeriesCollector(matchers: [], limits: unlimitedRead)
-        var budget = ReadBudget(limits: unlimitedRead)
-        try collector.add(page, budget: &budget)
+        var collector = SeriesCollector(matchers: [], budget: unlimitedBudget)
+        _ = try collector.take(page)
         return collector.finish().sampleCount
     }
 
@@ -54,6 +53,32 @@ struct MalformedPageTests {
             let error = #expect(throws: ReadError.self) { try self.collect(page) }
             guard case .store(let failure) = error else { continue }
             #expect(failure.code == .malformedResponse)
+        }
+    }
+
+    @Test("grouped rows need a count, and series whose counts overflow are no trap")
+    func malformedCounts() throws {
+        let columns = [
+            QueryPage.Column(name: "measure_name", scalarType: "VARCHAR"),
+            QueryPage.Column(name: "promx_count", scalarType: "BIGINT"),
+        ]
+        func list(_ rows: [[String?]], _ columns: [QueryPage.Column]) throws(ReadError) -> SeriesList {
+            var page = QueryPage(queryID: "Q", columns: columns, cells: [], arena: [], nextToken: nil)
+            for cell in rows.joined() { page.append(cell.map { Array($0.utf8) }) }
+            var lister = SeriesLister(matchers: [], budget: unlimitedBudget)
+            _ = try lister.take(page)
+            return lister.finish()
+        }
+        let found = try list([["up", "7"], ["down", "1"], ["up", "2"], [nil, "5"], ["gone", nil]], columns)
+        #expect(found.counts == [1, 9])
+        let largest = "\(Int.max)"
+        #expect(try list([["up", largest], ["up", largest], ["down", "1"]], columns).rowCount == .max)
+        for wrong in ["", "x", "-1", "1.5", "99999999999999999999"] {
+            #expect(throws: ReadError.self) { try list([["up", wrong]], columns) }
+        }
+        #expect(throws: ReadError.self) { try list([["up"]], [columns[0]]) }
+        #expect(throws: ReadError.self) {
+            try list([["up", "1"]], [columns[0], .init(name: "promx_count", scalarType: "VARCHAR")])
         }
     }
 }

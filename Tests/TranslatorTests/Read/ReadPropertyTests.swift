@@ -172,17 +172,20 @@ struct ReadPropertyTests {
                 let range = store === wide ? 0...9 : range
                 var request = ReadRequestBuilder()
                 request.query(range, matchers)
-                let answer = try await reader.read(
-                    request.block,
-                    from: store,
-                    limits: ReadLimits(maxSamples: .max, maxSeries: .max),
-                    deadline: .now + .seconds(60)
-                )
+                let answer = try await reader.readSamples(request.block, from: store)
                 let expected = self.expectedResult(stored, matchers, range)
                 let results = try DecodedResponse(block: answer.body).results
                 #expect(results == [expected], "\(store.statements.last ?? "")")
                 #expect(answer.sampleCount == expected.reduce(0) { $0 + $1.samples.count })
                 found += answer.sampleCount
+                // The same by frames, with runs of any size: from one statement down to slices of one series.
+                guard Int.random(in: 0..<4, using: &generator) == 0 else { continue }
+                request.accept(packed: [1, 0])
+                let runSize = [2, 10, 40, 1_000].randomElement(using: &generator) ?? 2
+                let streaming = TableReader(table: table, samplesPerRun: runSize)
+                let stream = try await readStream(store, request, reader: streaming)
+                #expect(stream.results(queries: 1) == [expected])
+                #expect(stream.sampleCount == answer.sampleCount)
             }
         }
         #expect(found > 100)

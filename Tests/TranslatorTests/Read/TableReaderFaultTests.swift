@@ -1,3 +1,4 @@
+import Common
 import Testing
 import TimestreamModel
 
@@ -210,7 +211,7 @@ struct TableReaderFaultTests {
         let store = MemoryTable()
         let reader = TableReader(table: readTable)
         do throws(ReadError) {
-            let answer = try await reader.read(body, from: store, limits: unlimitedRead, deadline: .now + .seconds(60))
+            let answer = try await reader.readSamples(body, from: store)
             // One zero byte is an empty message in snappy: a request without queries.
             #expect(body == [0])
             #expect(answer.sampleCount == 0)
@@ -234,15 +235,39 @@ struct TableReaderFaultTests {
         }
     }
 
-    @Test("a client that takes streamed chunks alone is refused")
+    @Test("a client that takes nothing that is known is refused, and unknown types are passed over")
     func responseTypes() async throws {
         var builder = ReadRequestBuilder()
-        builder.accept(packed: [1])
+        builder.accept(packed: [2, 7])
         guard case .unsupportedResponseTypes = await self.failure(MemoryTable(), builder) else {
             Issue.record("not refused")
             return
         }
         builder.accept(0)
         #expect(await self.failure(MemoryTable(), builder) == nil)
+    }
+
+    @Test("memory is asked for before it is used, and a refusal ends the read")
+    func memory() async throws {
+        let rows = (0..<20_000).map { MemoryTable.Row("up", ["job": "\($0 % 7)"], Int64($0), Double($0)) }
+        let store = MemoryTable(rows)
+        let asked = Locked(0)
+        let reader = TableReader(table: readTable)
+        let answer = try await reader.readSamples(readRequest([self.up]).block, from: store) { asked.addBytes($0) }
+        #expect(answer.sampleCount == 20_000)
+        // The samples alone have 16 bytes each, and the message 18 or more.
+        #expect(asked.withLock(\.self) > 20_000 * 16 && asked.withLock(\.self) < 20_000 * 100)
+        for isForGood in [true, false] {
+            let error = await #expect(throws: ReadError.self) {
+                _ = try await reader.readSamples(readRequest([self.up]).block, from: store) { _ throws(ReadError) in
+                    throw .overMemory(isForGood: isForGood)
+                }
+            }
+            guard case .overMemory(isForGood) = error else {
+                Issue.record("another error: \(error?.description ?? "none")")
+                return
+            }
+        }
+        #expect(await store.firstCancellation() != nil)
     }
 }

@@ -149,15 +149,22 @@ final class GatewayUnderTest: Sendable {
         to path: String = "/api/v1/write",
         method: HTTPRequest.Method = .post,
         tenant: String? = "a",
-        fields: HTTPFields = [:]
+        fields: HTTPFields = [:],
+        reservedElsewhere: Int = 0
     ) async -> Answer {
         var head = HTTPRequest(method: method, scheme: "https", authority: "gateway", path: path, headerFields: fields)
         if let tenant, let name = HTTPField.Name("X-Scope-OrgID") { head.headerFields[name] = tenant }
         let peer = Peer(address: "192.0.2.1:40000", isEncrypted: true, identity: nil)
-        let response = await self.responder.respond(to: IncomingRequest(head: head, peer: peer, body: body))
+        var response = await self.responder.respond(to: IncomingRequest(head: head, peer: peer, body: body))
+        if let producer = response.producer {
+            let sink = FakeSink()
+            await #expect(throws: Never.self) { try await producer(sink) }
+            response.body = sink.bytes
+        }
         let text = String(decoding: response.body, as: UTF8.self)
         if response.status.code >= 300 { self.checkRefusal(response, text) }
-        #expect(self.access.bytesInFlight.usedBytes == 0, "bytes are still reserved after the answer")
+        let reserved = self.access.bytesInFlight.usedBytes
+        #expect(reserved == reservedElsewhere, "bytes are still reserved after the answer")
         return Answer(status: response.status.code, text: text, fields: response.headerFields, body: response.body)
     }
 

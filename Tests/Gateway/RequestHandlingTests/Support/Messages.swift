@@ -81,7 +81,10 @@ enum RequestBody {
     }
 
     /// A query of one metric; `matchers` are type, name and value.
-    static func read(_ matchers: [(Int64, String, String)]) -> [UInt8] {
+    /// - Parameters:
+    ///   - accepting: the response types that the client takes, in its order.
+    ///   - queries: how many times the same query.
+    static func read(_ matchers: [(Int64, String, String)], accepting: [Int64] = [], queries: Int = 1) -> [UInt8] {
         var query = Message()
         query.field(1, integer: 1_700_000_000_000)
         query.field(2, integer: 1_700_000_060_000)
@@ -93,7 +96,8 @@ enum RequestBody {
             query.field(3, matcher.bytes)
         }
         var request = Message()
-        request.field(1, query.bytes)
+        for _ in 0..<queries { request.field(1, query.bytes) }
+        for type in accepting { request.field(2, integer: type) }
         return SnappyBlock.encode(request.bytes)
     }
 }

@@ -14,6 +14,8 @@ final class MemoryTable: TimestreamStore {
         /// As the service shows it, such as `2023-11-14 22:13:20.000000000`.
         var timeText: String
         var timeMilliseconds: Int64
+        /// Whether it is later than that by less than a millisecond.
+        var hasFraction = false
         /// The columns of its values and their texts.
         var values: [String: String]
     }
@@ -32,6 +34,7 @@ final class MemoryTable: TimestreamStore {
     private struct State {
         var rows: [Row] = []
         var statements: [String] = []
+        var rowsRead = 0
         var calls = 0
         var cancelled: [String] = []
         var pages: [String: (statement: String, page: QueryPage)] = [:]
@@ -50,6 +53,8 @@ final class MemoryTable: TimestreamStore {
     /// Statements in the order of their first call.
     var statements: [String] { self.state.withLock { $0.statements } }
     var rows: [Row] { self.state.withLock { $0.rows } }
+    /// How many rows met the conditions of all statements.
+    var rowsRead: Int { self.state.withLock { $0.rowsRead } }
 
     func add(_ rows: [Row]) {
         self.state.withLock { $0.rows += rows }
@@ -149,11 +154,19 @@ final class MemoryTable: TimestreamStore {
         _ = try parsed.condition.evaluate(time: 0) { column throws(TimestreamError) in try value(blank, column) }
         var rows: [Row] = []
         for row in state.rows {
-            let isWanted = try parsed.condition.evaluate(time: row.timeMilliseconds) {
+            let isWanted = try parsed.condition.evaluate(time: row.timeMilliseconds, hasFraction: row.hasFraction) {
                 column throws(TimestreamError) in try value(row, column)
             }
-            if self.behaviour.ignoresConditions || isWanted == true { rows.append(row) }
+            // Even then, a store does not count rows that have no value of ours.
+            let isCounted = parsed.groups == nil || row.hasOwnValue
+            if self.behaviour.ignoresConditions && isCounted || isWanted == true { rows.append(row) }
         }
+        state.rowsRead += rows.count
+        if let groups = parsed.groups {
+            for column in groups { _ = try value(blank, column) }
+            return self.paginate(try Self.counted(rows, groups, parsed.countName, value), &state)
+        }
+        if let limit = parsed.limit { rows = Array(rows.prefix(limit)) }
         rows.shuffle(using: &state.generator)
         var columns = dimensions.map {
             QueryPage.Column(name: String(decoding: $0, as: UTF8.self), scalarType: "VARCHAR")
@@ -165,6 +178,45 @@ final class MemoryTable: TimestreamStore {
         columns.append(QueryPage.Column(name: "time", scalarType: "TIMESTAMP"))
         columns.shuffle(using: &state.generator)
         return self.paginate(rows, columns, statement, &state)
+    }
+
+    /// Rows by groups, as pages of one column for each group and one for their number.
+    private static func counted(
+        _ rows: [Row],
+        _ groups: [[UInt8]],
+        _ countName: [UInt8],
+        _ value: (Row, [UInt8]) throws(TimestreamError) -> [UInt8]?
+    ) throws(TimestreamError) -> (columns: [QueryPage.Column], rows: [[[UInt8]?]]) {
+        var counts: [[[UInt8]?]: Int] = [:]
+        for row in rows {
+            var key: [[UInt8]?] = []
+            for column in groups { key.append(try value(row, column)) }
+            counts[key, default: 0] += 1
+        }
+        let names = groups.map { QueryPage.Column(name: String(decoding: $0, as: UTF8.self), scalarType: "VARCHAR") }
+        let count = QueryPage.Column(name: String(decoding: countName, as: UTF8.self), scalarType: "BIGINT")
+        return (names + [count], counts.map { $0.key + [Array("\($0.value)".utf8)] })
+    }
+
+    private func paginate(
+        _ answer: (columns: [QueryPage.Column], rows: [[[UInt8]?]]),
+        _ state: inout State
+    ) -> QueryPage {
+        var page: QueryPage?
+        let queryID = "Q\(state.calls)"
+        let parts = stride(from: 0, to: max(answer.rows.count, 1), by: self.behaviour.rowsPerPage).map {
+            answer.rows[$0..<min($0 + self.behaviour.rowsPerPage, answer.rows.count)]
+        }
+        for (number, part) in parts.enumerated().reversed() {
+            var token: String?
+            if let following = page {
+                token = "\(queryID)-\(number + 1)"
+                state.pages["\(queryID)-\(number + 1)"] = (state.statements.last ?? "", following)
+            }
+            page = QueryPage(queryID: queryID, columns: answer.columns, cells: [], arena: [], nextToken: token)
+            for value in part.joined() { page?.append(value) }
+        }
+        return page ?? QueryPage(queryID: queryID, columns: answer.columns, cells: [], arena: [], nextToken: nil)
     }
 
     private func paginate(
@@ -192,6 +244,11 @@ final class MemoryTable: TimestreamStore {
 }
 
 extension MemoryTable.Row {
+    var hasOwnValue: Bool {
+        self.values["measure_value::double"] != nil
+            || self.measure.elementsEqual("promx_special".utf8) && self.values["measure_value::bigint"] != nil
+    }
+
     init(dimensions: [[UInt8]: [UInt8]], measure: [UInt8], timeMilliseconds: Int64, values: [String: String]) {
         self.dimensions = dimensions
         self.measure = measure
@@ -234,15 +291,19 @@ func makePage(
             case "measure_name": value = row.measure
             default: value = row.values[column.name].map { Array($0.utf8) } ?? row.dimensions[Array(column.name.utf8)]
             }
-            if let value {
-                page.cells.append(QueryPage.Cell(offset: Int32(page.arena.count), count: Int32(value.count)))
-                page.arena += value
-            } else {
-                page.cells.append(.null)
-            }
+            page.append(value)
         }
     }
     return page
+}
+
+extension QueryPage {
+    /// Adds a cell.
+    mutating func append(_ value: [UInt8]?) {
+        guard let value else { return self.cells.append(.null) }
+        self.cells.append(Cell(offset: Int32(self.arena.count), count: Int32(value.count)))
+        self.arena += value
+    }
 }
 
 /// As Java's `Double.toString`, which the service uses.

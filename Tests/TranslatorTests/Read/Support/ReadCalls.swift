@@ -6,6 +6,27 @@ let staleBits: UInt64 = 0x7FF0_0000_0000_0002
 let readTable = TableName(database: "db", table: "tbl")
 let unlimitedRead = ReadLimits(maxSamples: .max, maxSeries: .max)
 
+/// Takes all the memory it wants.
+let unlimitedMemory: MemoryReservation = { _ in }
+let unlimitedBudget = ReadBudget(limits: unlimitedRead, memory: ReadMemory(reserve: unlimitedMemory))
+
+extension TableReader {
+    /// A request that is answered with SAMPLES.
+    func readSamples(
+        _ body: [UInt8],
+        from store: any TimestreamStore,
+        limits: ReadLimits = unlimitedRead,
+        deadline: ContinuousClock.Instant = .now + .seconds(60),
+        reserve: @escaping MemoryReservation = unlimitedMemory
+    ) async throws(ReadError) -> (body: [UInt8], sampleCount: Int) {
+        let answer = try await self.read(body, from: store, limits: limits, deadline: deadline, reserve: reserve)
+        guard case .samples(let body, let sampleCount) = answer else {
+            preconditionFailure("a request that names no response type is answered with SAMPLES")
+        }
+        return (body, sampleCount)
+    }
+}
+
 func read(
     _ store: MemoryTable,
     _ request: ReadRequestBuilder,
@@ -13,7 +34,7 @@ func read(
     limits: ReadLimits = unlimitedRead,
     deadline: ContinuousClock.Instant = .now + .seconds(60)
 ) async throws(ReadError) -> (results: [[DecodedResponse.Series]], sampleCount: Int) {
-    let answer = try await reader.read(request.block, from: store, limits: limits, deadline: deadline)
+    let answer = try await reader.readSamples(request.block, from: store, limits: limits, deadline: deadline)
     do {
         return (try DecodedResponse(block: answer.body).results, answer.sampleCount)
     } catch {

@@ -149,15 +149,15 @@ struct DecodedResponse: Equatable {
         }
     }
 
-    private static func bytes(_ field: Field) -> [UInt8] {
+    static func bytes(_ field: Field) -> [UInt8] {
         if case .bytes(let bytes) = field { bytes } else { preconditionFailure("expected a message") }
     }
 
-    private static func number(_ field: Field) -> UInt64 {
+    static func number(_ field: Field) -> UInt64 {
         if case .number(let number) = field { number } else { preconditionFailure("expected a number") }
     }
 
-    private static func fields(_ message: [UInt8]) -> [(number: UInt64, value: Field)] {
+    static func fields(_ message: [UInt8]) -> [(number: UInt64, value: Field)] {
         var index = 0
         func varint() -> UInt64 {
             var value: UInt64 = 0

@@ -1,36 +1,44 @@
 import TimestreamModel
 
-/// The statements that a reader sends, understood a second time: a small SQL of `SELECT * … WHERE`, with three-valued
-/// logic and Timestream's words for columns that are missing.
-indirect enum SQLCondition {
+/// The statements that a reader sends, understood a second time: a small SQL of `SELECT * … WHERE` and of rows counted by
+/// groups, with three-valued logic and Timestream's words for columns that are missing.
+indirect enum SQLCondition: Sendable {
     case both(SQLCondition, SQLCondition)
     case either(SQLCondition, SQLCondition)
-    case isNull([UInt8])
+    case isNull([UInt8], negated: Bool)
     case isIn([UInt8], [[UInt8]], negated: Bool)
     case like([UInt8], [UInt8], escape: UInt8)
     case between([UInt8], Int64, Int64)
 
-    struct Statement {
+    struct Statement: Sendable {
         var database: [UInt8]
         var table: [UInt8]
         var condition: SQLCondition
+        /// The columns by which rows are grouped, and the name of their number.
+        var groups: [[UInt8]]?
+        var countName: [UInt8] = []
+        var limit: Int?
     }
 
     /// Nil stands for unknown. `time` is looked up by `time`, every other column by `value`.
-    func evaluate(time: Int64, value: ([UInt8]) throws(TimestreamError) -> [UInt8]?) throws(TimestreamError) -> Bool? {
+    func evaluate(
+        time: Int64,
+        hasFraction: Bool = false,
+        value: ([UInt8]) throws(TimestreamError) -> [UInt8]?
+    ) throws(TimestreamError) -> Bool? {
         switch self {
         case .both(let left, let right):
-            let one = try left.evaluate(time: time, value: value)
-            let other = try right.evaluate(time: time, value: value)
+            let one = try left.evaluate(time: time, hasFraction: hasFraction, value: value)
+            let other = try right.evaluate(time: time, hasFraction: hasFraction, value: value)
             if one == false || other == false { return false }
             return one == nil || other == nil ? nil : true
         case .either(let left, let right):
-            let one = try left.evaluate(time: time, value: value)
-            let other = try right.evaluate(time: time, value: value)
+            let one = try left.evaluate(time: time, hasFraction: hasFraction, value: value)
+            let other = try right.evaluate(time: time, hasFraction: hasFraction, value: value)
             if one == true || other == true { return true }
             return one == nil || other == nil ? nil : false
-        case .isNull(let column):
-            return try value(column) == nil
+        case .isNull(let column, let negated):
+            return (try value(column) == nil) != negated
         case .isIn(let column, let values, let negated):
             guard let found = try value(column) else { return nil }
             return values.contains(found) != negated
@@ -38,7 +46,7 @@ indirect enum SQLCondition {
             guard let found = try value(column) else { return nil }
             return Self.isLike(found[...], pattern[...], escape)
         case .between(_, let low, let high):
-            return time >= low && time <= high
+            return time >= low && (hasFraction ? time < high : time <= high)
         }
     }
 
@@ -70,14 +78,46 @@ struct SQLParser {
     static func parse(_ text: String) throws(TimestreamError) -> SQLCondition.Statement {
         var parser = SQLParser()
         parser.tokens = try Self.tokens(Array(text.utf8))
-        for word in ["SELECT", "*", "FROM"] { try parser.expect(word) }
+        try parser.expect("SELECT")
+        var groups: [[UInt8]]?
+        var countName: [UInt8] = []
+        if !parser.skip("*") {
+            var columns: [[UInt8]] = []
+            while !parser.skip("COUNT") {
+                columns.append(try parser.identifier())
+                try parser.expect(",")
+            }
+            for word in ["(", "*", ")", "AS"] { try parser.expect(word) }
+            countName = try parser.identifier()
+            groups = columns
+        }
+        try parser.expect("FROM")
         let database = try parser.identifier()
         try parser.expect(".")
         let table = try parser.identifier()
         try parser.expect("WHERE")
         let condition = try parser.either()
+        if let groups {
+            for word in ["GROUP", "BY"] { try parser.expect(word) }
+            for (index, column) in groups.enumerated() {
+                if index > 0 { try parser.expect(",") }
+                guard try parser.identifier() == column else { throw parser.mismatch() }
+            }
+        }
+        var limit: Int?
+        if parser.skip("LIMIT") {
+            guard case .word(let digits) = try parser.next(), let number = Int(digits) else { throw parser.mismatch() }
+            limit = number
+        }
         guard parser.index == parser.tokens.count else { throw parser.mismatch() }
-        return SQLCondition.Statement(database: database, table: table, condition: condition)
+        return SQLCondition.Statement(
+            database: database,
+            table: table,
+            condition: condition,
+            groups: groups,
+            countName: countName,
+            limit: limit
+        )
     }
 
     private static func tokens(_ text: [UInt8]) throws(TimestreamError) -> [Token] {
@@ -189,8 +229,9 @@ struct SQLParser {
         case "=": return .isIn(column, [try self.literal()], negated: false)
         case "<>": return .isIn(column, [try self.literal()], negated: true)
         case "IS":
+            let isNegated = self.skip("NOT")
             try self.expect("NULL")
-            return .isNull(column)
+            return .isNull(column, negated: isNegated)
         case "LIKE":
             let pattern = try self.literal()
             try self.expect("ESCAPE")

@@ -1,0 +1,126 @@
+/// Writes series as frames of a streamed answer: their length, a checksum, and a `ChunkedReadResponse` of one series.
+///
+/// - Source: `storage/remote/chunked.go` and `prompb/remote.proto` of Prometheus.
+struct FrameWriter: ~Copyable {
+    /// When a series goes on in a further frame.
+    ///
+    /// Prometheus' own server cuts at 1 MiB, but its client takes every frame for a series of its own: a query would then
+    /// see a long series twice, and `sum` would count it twice where the parts meet. So a series is cut only before that
+    /// client refuses the frame, at 50,000,000 bytes.
+    static let maximumFrameBytes = 48_000_000
+    /// Longer chunk lists become pieces of their own instead of being copied.
+    private static let joinedBytes = 64 << 10
+
+    private let maximumFrameBytes: Int
+    private var encoder = XORChunkEncoder()
+    private var queryIndex = 0
+    /// The labels of the series at hand, as fields of its message.
+    private var labels: [UInt8] = []
+    /// Its chunks of this frame, as fields of its message.
+    private var chunks: [UInt8] = []
+    private var hasFrame = false
+    private var pieces: [[UInt8]] = []
+    private var output: [UInt8] = []
+    private(set) var pendingBytes = 0
+
+    init(maximumFrameBytes: Int = Self.maximumFrameBytes) {
+        self.maximumFrameBytes = maximumFrameBytes
+    }
+
+    /// What the writer holds: the open frame, and the frames nobody has taken.
+    var memoryBytes: Int { self.chunks.capacity + self.pendingBytes }
+
+    // MARK: Series
+
+    /// Begins a series; the one before must have been ended.
+    mutating func begin(_ series: SeriesSet.Series, in set: SeriesSet, queryIndex: Int) {
+        self.queryIndex = queryIndex
+        self.labels.removeAll(keepingCapacity: true)
+        ProtobufBytes.append(labelsOf: series, in: set, to: &self.labels)
+        self.hasFrame = false
+    }
+
+    /// Adds samples, which come after those before.
+    mutating func append(_ samples: [SeriesSet.Sample]) {
+        let samples = samples.span
+        for index in samples.indices {
+            if self.encoder.isFull { self.finishChunk() }
+            let sample = samples[index]
+            self.encoder.append(timestamp: sample.timestampMilliseconds, bits: sample.bits)
+        }
+    }
+
+    /// Ends the series.
+    ///
+    /// - Parameter isListed: whether one without samples is told, in a frame without chunks.
+    mutating func end(isListed: Bool = false) {
+        if self.encoder.count > 0 { self.finishChunk() }
+        if !self.chunks.isEmpty || isListed && !self.hasFrame { self.finishFrame() }
+    }
+
+    /// The frames so far, in pieces to be sent in order.
+    mutating func take() -> [[UInt8]] {
+        if !self.output.isEmpty { self.pieces.append(self.output) }
+        let pieces = self.pieces
+        self.pieces = []
+        self.output = []
+        self.pendingBytes = 0
+        return pieces
+    }
+
+    // MARK: Chunks and frames
+
+    private mutating func finishChunk() {
+        let dataCount = self.encoder.byteCount
+        let first = self.encoder.firstTimestamp
+        let last = self.encoder.lastTimestamp
+        let messageCount =
+            Self.size(of: first) + Self.size(of: last) + Self.size(of: Int64(XORChunkEncoder.encoding))
+            + ProtobufBytes.fieldSize(dataCount)
+        if !self.chunks.isEmpty,
+            self.labels.count + self.chunks.count + ProtobufBytes.fieldSize(messageCount) > self.maximumFrameBytes
+        {
+            self.finishFrame()
+        }
+        ProtobufBytes.append(key: 2, messageCount, to: &self.chunks)
+        ProtobufBytes.append(field: 1, integer: first, to: &self.chunks)
+        ProtobufBytes.append(field: 2, integer: last, to: &self.chunks)
+        ProtobufBytes.append(field: 3, integer: Int64(XORChunkEncoder.encoding), to: &self.chunks)
+        ProtobufBytes.append(key: 4, dataCount, to: &self.chunks)
+        self.encoder.finish(into: &self.chunks)
+    }
+
+    private static func size(of integer: Int64) -> Int {
+        integer == 0 ? 0 : 1 + ProtobufBytes.varintSize(UInt64(bitPattern: integer))
+    }
+
+    private mutating func finishFrame() {
+        let seriesCount = self.labels.count + self.chunks.count
+        var head: [UInt8] = []
+        ProtobufBytes.append(key: 1, seriesCount, to: &head)
+        head += self.labels
+        var tail: [UInt8] = []
+        ProtobufBytes.append(field: 2, integer: Int64(self.queryIndex), to: &tail)
+        var checksum = CRC32C()
+        checksum.update(head)
+        checksum.update(self.chunks)
+        checksum.update(tail)
+
+        let before = self.output.count
+        ProtobufBytes.append(varint: UInt64(head.count + self.chunks.count + tail.count), to: &self.output)
+        unsafe withUnsafeBytes(of: checksum.value.bigEndian) { unsafe self.output.append(contentsOf: $0) }
+        self.output += head
+        self.pendingBytes += self.output.count - before + self.chunks.count + tail.count
+        if self.chunks.count < Self.joinedBytes {
+            self.output += self.chunks
+            self.chunks.removeAll(keepingCapacity: true)
+        } else {
+            self.pieces.append(self.output)
+            self.pieces.append(self.chunks)
+            self.output = []
+            self.chunks = []
+        }
+        self.output += tail
+        self.hasFrame = true
+    }
+}

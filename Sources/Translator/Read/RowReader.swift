@@ -1,0 +1,140 @@
+import TimestreamModel
+
+/// Takes the rows of a query's pages apart, one at a time, without making a string of any cell.
+struct RowReader: ~Copyable {
+    /// What a statement's rows are.
+    enum Kind {
+        /// `SELECT *`
+        case samples
+        /// Series, and how many rows each has.
+        case counts
+    }
+
+    private let kind: Kind
+    private(set) var names: LabelNames
+    private var layout: RowLayout?
+    private var columns = Columns()
+    /// The labels of the row at hand: its metric first, as stored, then the others by name.
+    private(set) var key: [LabelSetTable.Part] = []
+
+    /// Where a page's rows have what every row needs.
+    private struct Columns {
+        var measureName = 0
+        var time = 0
+    }
+
+    /// The cells of a row that are no labels.
+    struct Row {
+        fileprivate var time: QueryPage.Cell
+        fileprivate var value: QueryPage.Cell
+        fileprivate var isSpecial: Bool
+    }
+
+    private static let specialMeasure = Array(ColumnName.specialMeasure.utf8)
+
+    init(_ kind: Kind, names: LabelNames = LabelNames()) {
+        self.kind = kind
+        self.names = names
+    }
+
+    mutating func number(of name: [UInt8]) -> Int32 {
+        self.names.number(of: name)
+    }
+
+    /// Gets ready for a page's rows.
+    ///
+    /// - Returns: false if there are none.
+    /// - Throws: `ReadError.store` if the page is no answer to our statement.
+    mutating func begin(_ page: QueryPage) throws(ReadError) -> Bool {
+        guard !page.columns.isEmpty, !page.cells.isEmpty else { return false }
+        let layout: RowLayout
+        if let known = self.layout, known.columns == page.columns {
+            layout = known
+        } else {
+            layout = RowLayout(page.columns, names: &self.names)
+            self.layout = layout
+        }
+        let time = self.kind == .samples ? layout.time : layout.count
+        guard let time, let measureName = layout.measureName, page.cells.count % page.columns.count == 0 else {
+            throw Self.malformed("rows without time, count or measure name")
+        }
+        self.columns = Columns(measureName: measureName, time: time)
+        return true
+    }
+
+    /// Reads a row's labels into `key`.
+    ///
+    /// - Returns: nil for rows of other writers: multi-measure records, text, Booleans.
+    mutating func read(_ firstCell: Int, _ cells: Span<QueryPage.Cell>, _ text: Span<UInt8>) throws(ReadError) -> Row? {
+        guard let layout = self.layout else { return nil }
+        var metric = cells[firstCell + self.columns.measureName]
+        guard metric.count > 0 else { return nil }
+        let isSpecial = Self.isSpecialMeasure(text.extracting(try Self.range(metric, in: text)))
+        let valueColumn: Int?
+        switch self.kind {
+        case .samples: valueColumn = isSpecial ? layout.bigintValue : layout.doubleValue
+        case .counts: valueColumn = layout.count
+        }
+        guard let valueColumn else { return nil }
+        let value = cells[firstCell + valueColumn]
+        guard !value.isNull else { return nil }
+        if isSpecial {
+            guard let column = layout.specialMetric else { return nil }
+            metric = cells[firstCell + column]
+            guard metric.count > 0 else { return nil }
+        }
+
+        self.key.removeAll(keepingCapacity: true)
+        try self.appendPart(LabelNames.metricName, metric, text)
+        var previousName = LabelNames.metricName
+        for label in layout.labels {
+            let cell = cells[firstCell + label.column]
+            // An empty value is the same as no label; of two columns of one label the first one counts.
+            guard cell.count > 0, label.name != previousName else { continue }
+            previousName = label.name
+            try self.appendPart(label.name, cell, text)
+        }
+        return Row(time: cells[firstCell + self.columns.time], value: value, isSpecial: isSpecial)
+    }
+
+    static func sample(_ row: Row, _ text: Span<UInt8>) throws(ReadError) -> SeriesSet.Sample {
+        let time = text.extracting(try Self.range(row.time, in: text))
+        let number = text.extracting(try Self.range(row.value, in: text))
+        guard let milliseconds = CellText.timestampMilliseconds(time),
+            let bits = row.isSpecial ? CellText.bigintBits(number) : CellText.doubleBits(number)
+        else { throw Self.malformed("a time or a value that is none") }
+        return SeriesSet.Sample(timestampMilliseconds: milliseconds, bits: bits)
+    }
+
+    static func count(_ row: Row, _ text: Span<UInt8>) throws(ReadError) -> Int {
+        let bits = CellText.bigintBits(text.extracting(try Self.range(row.value, in: text)))
+        guard let bits, let count = Int(exactly: bits) else { throw Self.malformed("a count that is none") }
+        return count
+    }
+
+    // MARK: Cells
+
+    private mutating func appendPart(_ name: Int32, _ cell: QueryPage.Cell, _ text: Span<UInt8>) throws(ReadError) {
+        let range = try Self.range(cell, in: text)
+        self.key.append(LabelSetTable.Part(name: name, count: cell.count, start: range.lowerBound))
+    }
+
+    /// Where a cell's text is; a null where there must be none is as wrong as one that points elsewhere.
+    @inline(__always)
+    private static func range(_ cell: QueryPage.Cell, in text: Span<UInt8>) throws(ReadError) -> Range<Int> {
+        let start = Int(cell.offset)
+        let end = start + Int(cell.count)
+        guard start >= 0, end >= start, end <= text.count else { throw Self.malformed("a cell outside the page") }
+        return start..<end
+    }
+
+    private static func malformed(_ what: String) -> ReadError {
+        .store(TimestreamError(.malformedResponse, message: "a query's page has \(what)"))
+    }
+
+    private static func isSpecialMeasure(_ text: Span<UInt8>) -> Bool {
+        guard text.count == Self.specialMeasure.count else { return false }
+        for index in 0..<text.count where text[index] != Self.specialMeasure[index] { return false }
+        return true
+    }
+}
