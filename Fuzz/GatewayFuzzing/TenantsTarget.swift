@@ -6,8 +6,7 @@ enum TenantsTarget {
     private static let secret = "hunter2-of-the-environment"
 
     static func run(_ input: [UInt8]) {
-        let isWritten = FileManager.default.createFile(atPath: self.path, contents: Data(input))
-        require(isWritten, "cannot write \(self.path)")
+        self.write(input)
         do throws(ConfigurationProblems) {
             let environment = ["SECRET": self.secret]
             let configuration = try TenantsFile.load(path: self.path, environment: environment)
@@ -21,6 +20,15 @@ enum TenantsTarget {
             let marks = error.problems.map { ($0.line ?? 0, $0.column ?? 0) }
             require(zip(marks, marks.dropFirst()).allSatisfy { $0 <= $1 }, "problems are not in the file's order")
         }
+    }
+
+    /// A new file each time: for one that is written anew, by Foundation or cut to nothing, the system waits for the disk.
+    private static func write(_ input: [UInt8]) {
+        unlink(self.path)
+        let descriptor = open(self.path, O_WRONLY | O_CREAT | O_EXCL, 0o600)
+        let count = input.withUnsafeBytes { Foundation.write(descriptor, $0.baseAddress, $0.count) }
+        close(descriptor)
+        require(count == input.count, "cannot write \(self.path)")
     }
 
     private static func check(_ problem: ConfigurationProblem, in input: [UInt8]) {
