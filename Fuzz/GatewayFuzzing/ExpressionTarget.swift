@@ -23,17 +23,55 @@ enum ExpressionTarget {
         let isMatch = expression.matches(value)
         self.checkValues(expression, value, isMatch)
         guard let tree = try? Parser.parse(text) else { return require(false, "parsed once, but not twice") }
-        self.checkReference(tree, value, isMatch)
+        self.checkReference(expression, tree, value, isMatch)
         self.checkCommonSyntax(expression, value, isMatch)
     }
 
-    private static func checkReference(_ tree: SyntaxTree, _ value: [UInt8], _ isMatch: Bool) {
+    private static func checkReference(
+        _ expression: RegularExpression,
+        _ tree: SyntaxTree,
+        _ value: [UInt8],
+        _ isMatch: Bool
+    ) {
         guard let program = Program(tree), program.instructions.count <= 20_000 else { return }
         var reference = Automaton(program, limit: 0)
         require(reference.matches(value.span) == isMatch, "the plain threads say \(!isMatch)")
         // Each instruction is visited once a character and side, whatever the pattern.
         let visits = 4 * (program.instructions.count + 1) * (value.count + 2)
         require(reference.steps <= visits, "\(reference.steps) steps, at most \(visits)")
+        // Values that match are rare among random ones, so one is made from the program, whose way the bytes choose.
+        guard let sample = self.match(of: program, choices: value) else { return }
+        require(expression.matches(sample), "\(sample) does not match")
+        self.checkValues(expression, sample, true)
+    }
+
+    /// A value that the program matches.
+    ///
+    /// - Returns: nil if it has assertions, or the way leads to no end.
+    private static func match(of program: Program, choices: [UInt8]) -> [UInt8]? {
+        guard !program.hasAssertions, !choices.isEmpty else { return nil }
+        var result: [UInt8] = []
+        var place = 0
+        for step in 0..<1000 {
+            let choice = choices[step % choices.count]
+            switch program.instructions[place] {
+            case .match: return result
+            case .jump(let next): place = Int(next)
+            case .split(let first, let second): place = Int(choice & 1 == 0 ? first : second)
+            case .assertion: return nil
+            case .scalar(let scalar):
+                guard scalar <= ScalarSet.maximum else { return nil }
+                appendUTF8(scalar, to: &result)
+                place += 1
+            case .set(let index):
+                let ranges = program.sets[Int(index)].ranges
+                let range = ranges[Int(choice) % ranges.count]
+                let scalar = range.lowerBound + UInt32(choice) * 31 % UInt32(range.count)
+                appendUTF8(scalar, to: &result)
+                place += 1
+            }
+        }
+        return nil
     }
 
     private static func checkValues(_ expression: RegularExpression, _ value: [UInt8], _ isMatch: Bool) {
