@@ -38,46 +38,11 @@ enum PageTarget {
         let set = collector.finish()
         require(set.sampleCount <= limits.maxSamples && set.series.count <= limits.maxSeries, "over the limits")
         let encoded = ReadResponse.encode([set])
-        guard let series = try? self.decode(encoded) else { return require(false, "the response cannot be read again") }
+        guard let series = try? ReferenceReadResponse(encoded).results.first else {
+            return require(false, "the response cannot be read again")
+        }
         require(series.count == set.series.count, "\(series.count) series in the response")
-        for one in series {
-            let times = one.times
-            require(zip(times, times.dropFirst()).allSatisfy { $0 < $1 }, "samples are not in order of time")
-            require(self.ascend(one.labels.map(\.[0])), "labels are not in order of their names")
-            require(one.labels.allSatisfy { !$0[0].isEmpty && !$0[1].isEmpty }, "an empty label")
-        }
-        require(self.ascend(series.map { $0.labels.flatMap { $0 } }), "series are not in order, or are there twice")
-    }
-
-    private static func ascend(_ names: [[UInt8]]) -> Bool {
-        zip(names, names.dropFirst()).allSatisfy { $0.lexicographicallyPrecedes($1) }
-    }
-
-    private static func ascend(_ sets: [[[UInt8]]]) -> Bool {
-        zip(sets, sets.dropFirst()).allSatisfy { left, right in
-            left.lexicographicallyPrecedes(right) { $0.lexicographicallyPrecedes($1) }
-        }
-    }
-
-    private struct Series {
-        /// Name and value of each.
-        var labels: [[[UInt8]]] = []
-        var times: [Int64] = []
-    }
-
-    private static func decode(_ bytes: [UInt8]) throws -> [Series] {
-        try ProtobufMessage.messages(1, in: bytes).flatMap { try ProtobufMessage.messages(1, in: $0) }.map { bytes in
-            var series = Series()
-            for label in try ProtobufMessage.messages(1, in: bytes) {
-                series.labels.append([
-                    try ProtobufMessage.messages(1, in: label).last ?? [],
-                    try ProtobufMessage.messages(2, in: label).last ?? [],
-                ])
-            }
-            for sample in try ProtobufMessage.messages(2, in: bytes) {
-                series.times.append(Int64(bitPattern: try ProtobufMessage.varint(2, in: sample) ?? 0))
-            }
-            return series
-        }
+        require(ReferenceReadResponse.isInOrder(series), "names, series or times are not in order, or are there twice")
+        require(series.allSatisfy { $0.labels.allSatisfy { !$0.name.isEmpty && !$0.value.isEmpty } }, "an empty label")
     }
 }

@@ -58,6 +58,11 @@ enum ProtobufMessage {
         self.append(value, to: &message)
     }
 
+    static func append(_ number: UInt8, fixed64 value: UInt64, to message: inout [UInt8]) {
+        message.append(number << 3 | 1)
+        withUnsafeBytes(of: value.littleEndian) { message.append(contentsOf: $0) }
+    }
+
     static func append(_ number: UInt8, _ bytes: [UInt8], to message: inout [UInt8]) {
         message.append(number << 3 | 2)
         self.append(UInt64(bytes.count), to: &message)

@@ -41,6 +41,7 @@ enum ReadTarget {
             }
             self.checkStatements(of: one, knowsColumns: first & 2 != 0)
         }
+        ReadAnswerCheck.check(request, message)
     }
 
     private static func checkStatements(of query: ReadRequest.Query, knowsColumns: Bool) {

@@ -22,19 +22,8 @@ struct ReferenceWriteRequest {
 
     init(_ message: [UInt8]) throws {
         self.series = try ProtobufMessage.messages(1, in: message).map { message in
-            let labels = try ProtobufMessage.messages(1, in: message).map { label in
-                Label(
-                    name: try ProtobufMessage.messages(1, in: label).last ?? [],
-                    value: try ProtobufMessage.messages(2, in: label).last ?? []
-                )
-            }
-            let samples = try ProtobufMessage.messages(2, in: message).map { sample in
-                Sample(
-                    timestamp: Int64(bitPattern: try ProtobufMessage.varint(2, in: sample) ?? 0),
-                    bits: try ProtobufMessage.fixed64(1, in: sample) ?? 0
-                )
-            }
-            return Series(labels: labels.filter { !$0.value.isEmpty }.sorted(), samples: samples)
+            let series = try ReferenceReadResponse.series(message)
+            return Series(labels: series.labels.filter { !$0.value.isEmpty }.sorted(), samples: series.samples)
         }
     }
 }
