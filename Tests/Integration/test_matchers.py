@@ -81,7 +81,8 @@ def series():
     for index, name in enumerate(["truth", "truth:rule", "other", "Other", "m\u00e9trique", "time", "with blank"]):
         for v in ["", "a", "ab", "\n"]:
             for w in ["", "a", "b"]:
-                labels = {"__name__": name, "kind": "mixed", "n": str(index), "v": v, "w": w}
+                # A label that Timestream cannot hold by its name, on some.
+                labels = {"__name__": name, "kind": "mixed", "n": str(index), "v": v, "w": w, "time": v if index % 2 else ""}
                 found.append(({key: value for key, value in labels.items() if value}, [(2.0, NOW)]))
     return found
 
