@@ -43,6 +43,13 @@ enum ExpressionTarget {
         guard let sample = self.match(of: program, choices: value) else { return }
         require(expression.matches(sample), "\(sample) does not match")
         self.checkValues(expression, sample, true)
+        // And what is nearly it: shortcuts go wrong at the edges.
+        guard !sample.isEmpty else { return }
+        var without = sample
+        without.remove(at: Int(value.last ?? 0) % sample.count)
+        for near in [Array(sample.dropFirst()), Array(sample.dropLast()), without, sample + sample] {
+            require(expression.matches(near) == reference.matches(near.span), "\(near): other than the plain threads")
+        }
     }
 
     /// A value that the program matches.
