@@ -200,3 +200,18 @@ if Context.environment["GATEWAY_BENCHMARKS"] != nil {
         )
     )
 }
+
+// So does fuzzing, whose entry point and sanitizer must not touch the ordinary build: see scripts/fuzz.
+if Context.environment["GATEWAY_FUZZING"] != nil {
+    package.targets.append(
+        .executableTarget(
+            name: "GatewayFuzzing",
+            dependencies: [
+                "TenantConfiguration", "Translator", "RegularExpressions", "TimestreamService", "TimestreamLocal",
+                "TimestreamModel", "Common",
+            ],
+            path: "Fuzz/GatewayFuzzing",
+            swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]
+        )
+    )
+}

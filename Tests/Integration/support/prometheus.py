@@ -16,8 +16,9 @@ BINARIES = {
 
 
 class Prometheus:
-    def __init__(self, version, folder, config):
+    def __init__(self, version, folder, config, *arguments):
         self.binary = BINARIES[version]
+        self.arguments = arguments
         assert self.binary.exists(), f"{self.binary} is missing; scripts/test installs it"
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -37,7 +38,7 @@ class Prometheus:
         self.child = Child(
             [
                 self.binary, f"--config.file={self.config}", f"--storage.tsdb.path={self.folder}/data",
-                f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=info",
+                f"--web.listen-address=127.0.0.1:{self.port}", "--log.level=info", *self.arguments,
             ],
             self.folder / "prometheus.log",
         )
