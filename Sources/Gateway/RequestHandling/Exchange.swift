@@ -79,6 +79,7 @@ struct Exchange: Sendable {
             requestID: self.requestID,
             logger: self.logger
         )
+        await self.tenant.dimensions.prepare(self.tenant.store, deadline: self.deadline)
         let plan = try await self.plan(body, handler, lease)
         let remaining = self.deadline - ContinuousClock.now
         guard remaining > .zero else { throw .late }

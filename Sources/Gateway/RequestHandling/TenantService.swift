@@ -7,6 +7,7 @@ import Translator
 package final class TenantService: Sendable {
     package let settings: TenantSettings
     package let store: any TimestreamStore
+    let dimensions: TableDimensions
     let writer: RecordWriter
     let reader: TableReader
     let writeOptions: WriteOptions
@@ -17,13 +18,19 @@ package final class TenantService: Sendable {
         let table = TableName(database: settings.database, table: settings.table)
         self.settings = settings
         self.store = store
-        self.writer = RecordWriter(store: store)
+        self.dimensions = TableDimensions(
+            table: table,
+            maximum: settings.mapping.maxDimensions,
+            allowed: settings.mapping.dimensions
+        )
+        self.writer = RecordWriter(store: store, dimensions: self.dimensions)
         self.reader = TableReader(table: table)
         self.writeOptions = WriteOptions(
             table: table,
             dropsSpecialValues: settings.mapping.specialValues == .drop,
             dropsLongNames: settings.mapping.longNames == .drop,
-            maxLabelsPerSeries: settings.limits.maxLabelsPerSeries
+            maxLabelsPerSeries: settings.limits.maxLabelsPerSeries,
+            dimensions: self.dimensions
         )
         self.metrics = TenantMetrics(tenant: settings.id, registry: metrics)
         self.faults = FaultLog()

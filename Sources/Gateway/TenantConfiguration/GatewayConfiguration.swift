@@ -182,4 +182,6 @@ package struct MappingSettings: Sendable {
     package var specialValues: SpecialValues
     package var longNames: LongNames
     package var maxDimensions: Int
+    /// The label names that may become dimensions; nil for all.
+    package var dimensions: [String]?
 }

@@ -14,7 +14,9 @@ package enum ColumnName {
     package static let specialMetricDimension = "promx_metric"
     /// The dimension that a series without labels has, since Timestream demands one.
     package static let noLabelsDimension = "promx_empty"
-    /// Its value.
+    /// The dimension that holds labels which have no column of their own; see `OverflowText`.
+    package static let overflowDimension = "promx_overflow"
+    /// The value of `noLabelsDimension`.
     package static let noLabelsValue = "1"
     /// The measure name of a series without `__name__`.
     package static let noNameMeasure = "promx_unnamed"

@@ -47,6 +47,7 @@ struct TableColumns: Sendable {
     /// Our name of the number of rows in statements that count them.
     static let count = Array("promx_count".utf8)
     static let specialMetric = Array(ColumnName.specialMetricDimension.utf8)
+    static let overflow = Array(ColumnName.overflowDimension.utf8)
     private static let noLabels = Array(ColumnName.noLabelsDimension.utf8)
     private static let valuePrefix = Array("measure_value".utf8)
 
@@ -55,7 +56,7 @@ struct TableColumns: Sendable {
     /// An empty name, or `__name__` beside the real one, would make Prometheus refuse the whole answer.
     static func label(ofColumn column: [UInt8]) -> [UInt8]? {
         if column == Self.time || column == Self.measureName || column.starts(with: Self.valuePrefix) { return nil }
-        if column == Self.specialMetric || column == Self.noLabels { return nil }
+        if column == Self.specialMetric || column == Self.noLabels || column == Self.overflow { return nil }
         let label = ColumnName.label(ofDimension: column)
         return label.isEmpty || label == LabelMatcher.metricName ? nil : label
     }

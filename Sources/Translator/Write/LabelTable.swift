@@ -26,6 +26,8 @@ struct LabelTable: ~Copyable {
         /// Bytes that Timestream counts for it: the dimension's name and value, or the measure's name.
         var storedBytes: Int32
         var fault: Fault
+        /// Whether it has no column of its own; its JSON is a part of the overflow column's value then.
+        var isOverflow = false
     }
 
     struct Name {
@@ -33,6 +35,8 @@ struct LabelTable: ~Copyable {
         var count: Int32
         /// How many labels have this name.
         var values: Int32 = 0
+        /// Whether labels of this name go to the overflow column; not known before the first one is written out.
+        var isOverflow: Bool?
     }
 
     /// The name `__name__` is always the first.
@@ -47,8 +51,14 @@ struct LabelTable: ~Copyable {
     private var nameSlots: [Int32]
     /// Seeds the hashes, so that a sender cannot choose labels that collide.
     private let seed: UInt64
+    private let dimensions: TableDimensions?
+    /// What the request adds to the table's columns.
+    let lease: TableDimensions.Lease?
 
-    init(expectedLabels: Int) {
+    /// - Parameter dimensions: what is known of the table; nil if every name has a column.
+    init(expectedLabels: Int, dimensions: TableDimensions?) {
+        self.dimensions = dimensions
+        self.lease = dimensions.map { TableDimensions.Lease($0) }
         var capacity = 256
         while capacity < expectedLabels * 2 { capacity *= 2 }
         self.labelSlots = Array(repeating: -1, count: capacity)
@@ -167,6 +177,12 @@ struct LabelTable: ~Copyable {
         _ label: inout Label
     ) -> Fault {
         var nameBytes = name.count
+        if unsafe self.isOverflow(Int(label.name), name) {
+            label.isOverflow = true
+            let stored = OverflowText.append(unsafe Array(name), unsafe Array(value), to: &self.fragments)
+            label.storedBytes = Int32(stored + 1)
+            return .none
+        }
         if unsafe ColumnName.isPlainDimension(name) {
             self.fragments.append(contentsOf: Self.dimensionStart)
             unsafe JSONText.append(name, to: &self.fragments)
@@ -182,6 +198,15 @@ struct LabelTable: ~Copyable {
         self.fragments.append(UInt8(ascii: "}"))
         label.storedBytes = Int32(nameBytes + value.count)
         return .none
+    }
+
+    private mutating func isOverflow(_ number: Int, _ name: UnsafeBufferPointer<UInt8>) -> Bool {
+        guard let dimensions = self.dimensions, let lease = self.lease else { return false }
+        if let known = self.names[number].isOverflow { return known }
+        let column = ColumnName.dimension(forLabel: unsafe Array(name))
+        let isOverflow = dimensions.place(of: column, lease) == .overflow
+        self.names[number].isOverflow = isOverflow
+        return isOverflow
     }
 
     private static let dimensionStart = Array(#"{"Name":"#.utf8)

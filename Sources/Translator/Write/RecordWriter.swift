@@ -9,9 +9,12 @@ package struct RecordWriter: Sendable {
     private static let extraCalls = 16
 
     private let store: any TimestreamStore
+    private let dimensions: TableDimensions?
 
-    package init(store: any TimestreamStore) {
+    /// - Parameter dimensions: what is known of the table's columns; nil to let the store refuse what it has no room for.
+    package init(store: any TimestreamStore, dimensions: TableDimensions? = nil) {
         self.store = store
+        self.dimensions = dimensions
     }
 
     /// What became of a request's records.
@@ -26,6 +29,8 @@ package struct RecordWriter: Sendable {
         package var failure: TimestreamError?
         /// Samples that `failure` concerns.
         package var failed = 0
+        /// Records that the table has no room for, since it has too many dimensions.
+        fileprivate var withoutRoom: [Int] = []
 
         package init() {}
 
@@ -44,6 +49,40 @@ package struct RecordWriter: Sendable {
     /// After a failure that a retry may mend no new call is started: the sender will repeat the whole request, and what
     /// is stored already is accepted again.
     package func write(_ plan: WritePlan, deadline: ContinuousClock.Instant) async -> Outcome {
+        var outcome = await self.writeOnce(plan, deadline: deadline)
+        var plan = plan
+        // Other writers may have used the table's room up. Once for their columns, once for the overflow column's own.
+        for _ in 0..<2 {
+            plan.lease?.end(isStored: outcome.stored + outcome.storedHistograms > 0)
+            guard !outcome.withoutRoom.isEmpty, outcome.failure == nil, let dimensions = self.dimensions else { break }
+            let records = outcome.withoutRoom.sorted()
+            guard await dimensions.reload(self.store, deadline: deadline) else {
+                let message = "the table has no room for a dimension, and does not tell which it has"
+                outcome.failure = TimestreamError(.serviceQuotaExceeded, message: message)
+                outcome.failed += plan.samples(of: records)
+                outcome.withoutRoom = []
+                break
+            }
+            guard let next = plan.overflowing(records, dimensions) else { break }
+            outcome.withoutRoom = []
+            Self.merge(await self.writeOnce(next, deadline: deadline), into: &outcome)
+            plan = next
+        }
+        plan.lease?.end(isStored: outcome.failure == nil)
+        if outcome.failure != nil {
+            outcome.failed += plan.samples(of: outcome.withoutRoom)
+        } else if !outcome.withoutRoom.isEmpty {
+            let first = outcome.withoutRoom.reduce(outcome.withoutRoom[0], min)
+            outcome.refusals.add(
+                .tooManyDimensions,
+                samples: plan.samples(of: outcome.withoutRoom),
+                detail: "\(plan.origin(ofRecord: first)): the table has all the dimensions that it can have"
+            )
+        }
+        return outcome
+    }
+
+    private func writeOnce(_ plan: WritePlan, deadline: ContinuousClock.Instant) async -> Outcome {
         var outcome = Outcome()
         outcome.refusals = plan.refusals
         if plan.batchCount == 1 {
@@ -77,6 +116,7 @@ package struct RecordWriter: Sendable {
         outcome.storedHistograms += part.storedHistograms
         outcome.failed += part.failed
         outcome.refusals.add(part.refusals)
+        outcome.withoutRoom += part.withoutRoom
         // An operator's fault tells more than a time-out that came with it.
         if let failure = part.failure, outcome.failure == nil || failure.isOperatorFault { outcome.failure = failure }
     }
@@ -108,6 +148,8 @@ package struct RecordWriter: Sendable {
                     outcome.failure = TimestreamError(.resourceNotFound, message: error.message, status: error.status)
                     outcome.failed += ([range] + pending).reduce(0) { $0 + plan.samples(in: $1) }
                     return outcome
+                case .validation where self.dimensions != nil && Self.isAboutDimensions(error.message):
+                    outcome.withoutRoom += range
                 case .validation where range.count == 1:
                     outcome.refusals.add(
                         .invalidForStore,
@@ -140,6 +182,11 @@ package struct RecordWriter: Sendable {
             if let index = record.index, index >= 0, index < range.count {
                 let number = range.lowerBound + index
                 guard lost.insert(number).inserted else { continue }
+                if self.dimensions != nil, Self.isAboutDimensions(record.reason) {
+                    outcome.withoutRoom.append(number)
+                    if let histogram = plan.histogram(ofRecord: number) { lostHistograms.insert(histogram) }
+                    continue
+                }
                 // A histogram is lost with any of its parts, and once.
                 if let histogram = plan.histogram(ofRecord: number) {
                     guard lostHistograms.insert(histogram).inserted else { continue }
@@ -176,6 +223,13 @@ package struct RecordWriter: Sendable {
         }
         let middle = range.lowerBound + range.count / 2
         return [middle..<range.upperBound, range.lowerBound..<middle]
+    }
+
+    /// Whether the service says that a table cannot have another dimension; its words are not documented.
+    static func isAboutDimensions(_ message: String) -> Bool {
+        let text = message.lowercased()
+        return text.contains("dimension")
+            && ["128", "exceed", "limit", "maximum", "most", "too many"].contains { text.contains($0) }
     }
 
     /// Whether the service calls the configured database or table invalid: no record is at fault then, and none is lost.

@@ -13,6 +13,8 @@ package struct RefusalSummary: Sendable, Equatable {
         case tooManyLabels = "too_many_labels"
         case nameTooLong = "name_too_long"
         case recordTooLarge = "record_too_large"
+        /// The table takes no more dimensions, not even the overflow column.
+        case tooManyDimensions = "too_many_dimensions"
         case timestampOutOfRange = "timestamp_out_of_range"
         case conflictingSample = "conflicting_sample"
         case invalidHistogram = "invalid_histogram"

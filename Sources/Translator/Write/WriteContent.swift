@@ -51,7 +51,7 @@ struct WriteContent: ~Copyable {
     private var firstHistogram = 0
 
     init(byteCount: Int, options: WriteOptions, memoryLimitBytes: Int) {
-        self.table = LabelTable(expectedLabels: byteCount / 512)
+        self.table = LabelTable(expectedLabels: byteCount / 512, dimensions: options.dimensions)
         self.options = options
         self.maximumLabels = min(options.maxLabelsPerSeries, WriteOptions.maximumLabels)
         self.memoryLimitBytes = memoryLimitBytes
@@ -204,7 +204,7 @@ struct WriteContent: ~Copyable {
         let measureBytes = self.table.labels[Int(series.metric)].storedBytes
         let dimensionBytes =
             self.line.sums.storedBytes - measureBytes + metricBytes
-            + Int32(ColumnName.specialMetricDimension.utf8.count)
+            + Int32(ColumnName.specialMetricDimension.utf8.count + ColumnName.overflowDimension.utf8.count)
         var hasTooLarge = false
         for number in self.firstHistogram..<self.histograms.count {
             let histogram = self.histograms[number]

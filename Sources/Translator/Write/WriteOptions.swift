@@ -15,10 +15,19 @@ package struct WriteOptions: Sendable {
     package var dropsSpecialValues: Bool
     /// A name that Timestream cannot hold: dropped and counted, or refused with 400.
     package var dropsLongNames: Bool
+    /// Which label names have a column of their own; nil if all have.
+    package var dimensions: TableDimensions?
     /// `__name__` included; never more than `maximumLabels` count.
     package var maxLabelsPerSeries: Int
 
-    package init(table: TableName, dropsSpecialValues: Bool, dropsLongNames: Bool, maxLabelsPerSeries: Int) {
+    package init(
+        table: TableName,
+        dropsSpecialValues: Bool,
+        dropsLongNames: Bool,
+        maxLabelsPerSeries: Int,
+        dimensions: TableDimensions? = nil
+    ) {
+        self.dimensions = dimensions
         self.table = table
         self.dropsSpecialValues = dropsSpecialValues
         self.dropsLongNames = dropsLongNames

@@ -43,7 +43,9 @@ extension WritePlan {
         guard let firstNumber = range.first else { return shared }
         let first = self.records[firstNumber]
         let firstSeries = self.series[Int(first.series)]
-        var labels = self.labelSet(of: firstSeries).filter { $0 != firstSeries.metric }
+        var labels = self.labelSet(of: firstSeries).filter {
+            $0 != firstSeries.metric && !self.labels[Int($0)].isOverflow
+        }
         var hasOneMetric = true
         var hasOneTime = true
         var previous: Int32 = first.series
@@ -115,13 +117,17 @@ extension WritePlan {
             output.append(#""Dimensions":["#)
             if ownLabels > 0 {
                 var next = 0
+                var hasOverflow = false
                 for label in self.labelSet(of: series) {
                     if next < shared.labels.count, shared.labels[next] == label {
                         next += 1
+                    } else if self.labels[Int(label)].isOverflow {
+                        hasOverflow = true
                     } else if label != series.metric {
                         self.appendFragment(label, to: &output)
                     }
                 }
+                if hasOverflow { self.appendOverflow(series, to: &output) }
             }
             if needsMetricDimension { self.appendMetricDimension(series.metric, to: &output) }
             if needsPlaceholder { output.append(#"{"Name":"promx_empty","Value":"1"}"#) }
@@ -172,6 +178,16 @@ extension WritePlan {
         let label = self.labels[Int(label)]
         output.append(self.fragments, Int(label.fragmentStart)..<Int(label.fragmentStart + label.fragmentCount))
         output.append(UInt8(ascii: ","))
+    }
+
+    /// The dimension that holds the labels without a column of their own.
+    private func appendOverflow(_ series: WriteContent.Series, to output: inout OutputBuffer) {
+        output.append(#"{"Name":"promx_overflow","Value":""#)
+        for label in self.labelSet(of: series) where self.labels[Int(label)].isOverflow {
+            self.appendFragment(label, to: &output)
+        }
+        output.removeLast(ifEqualTo: UInt8(ascii: ","))
+        output.append("\"},")
     }
 
     /// The dimension that holds the metric name of a special value.

@@ -91,6 +91,11 @@ extension MappingSettings {
         self.longNames = reader.choice("long_names", default: self.longNames)
         // 128 is what a Timestream table can have.
         self.maxDimensions = reader.integer("max_dimensions", in: 1...128, default: self.maxDimensions)
+        if let names = reader.field("dimensions")?.list(of: "label names", example: "[job, instance]") {
+            self.dimensions = names.compactMap {
+                $0.text("a label name", remedy: "write it letter by letter; there are no patterns")
+            }
+        }
         reader.finish()
     }
 }
