@@ -179,9 +179,9 @@ struct ReadPropertyTests {
                 #expect(answer.sampleCount == expected.reduce(0) { $0 + $1.samples.count })
                 found += answer.sampleCount
                 // The same by frames, with runs of any size: from one statement down to slices of one series.
-                guard Int.random(in: 0..<4, using: &generator) == 0 else { continue }
+                guard Int.random(in: 0..<6, using: &generator) == 0 else { continue }
                 request.accept(packed: [1, 0])
-                let runSize = [2, 10, 40, 1_000].randomElement(using: &generator) ?? 2
+                let runSize = [5, 20, 60, 1_000].randomElement(using: &generator) ?? 5
                 let streaming = TableReader(table: table, samplesPerRun: runSize)
                 let stream = try await readStream(store, request, reader: streaming)
                 #expect(stream.results(queries: 1) == [expected])

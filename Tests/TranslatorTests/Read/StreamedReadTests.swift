@@ -9,7 +9,7 @@ private let up = ReadRequestBuilder.Matcher("__name__", .equal, "up")
 
 private func streamRequest(
     _ matchers: [ReadRequestBuilder.Matcher],
-    _ range: ClosedRange<Int64> = 0...1_000_000_000,
+    _ range: ClosedRange<Int64> = 0...2_000_000_000,
     function: String? = nil
 ) -> ReadRequestBuilder {
     var builder = ReadRequestBuilder()
