@@ -117,7 +117,9 @@ package final class TableDimensions: Sendable {
             state.nextLoad = .now + Self.pauseAfterFailure
             return true
         }
-        if isDue { await self.load(store, deadline: deadline) }
+        // Not at the cost of what is to be written: a store that does not answer queries may take records all the same.
+        let now = ContinuousClock.now
+        if isDue { await self.load(store, deadline: min(now + .seconds(1), now + (deadline - now) / 4)) }
     }
 
     /// Asks the table for its columns again, after it has refused a new one.
