@@ -93,7 +93,7 @@ struct HistogramAssembler: Sendable {
     /// Adds the message in `scratch`, if it is what its texts say and a histogram.
     private mutating func finish(_ checksum: UInt32, _ series: Int32, _ timestampMilliseconds: Int64) {
         let start = self.set.bytes.count
-        guard HistogramChecksum.value(of: self.scratch.span) == checksum,
+        guard CRC32.value(of: self.scratch.span, .zlib) == checksum,
             let reader = Self.appendMessage(self.scratch, to: &self.set.bytes)
         else {
             self.set.malformed += 1

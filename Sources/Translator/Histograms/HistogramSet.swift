@@ -69,7 +69,7 @@ struct HistogramSet: Sendable {
     /// Bytes of the `Histogram` message with its timestamp.
     func messageBytes(of entry: Entry) -> Int {
         let timestamp = UInt64(bitPattern: entry.timestampMilliseconds)
-        return entry.range.count + (timestamp == 0 ? 0 : 1 + WireVarint.size(of: timestamp))
+        return entry.range.count + (timestamp == 0 ? 0 : 1 + ProtobufBytes.varintSize(timestamp))
     }
 
     /// Appends the canonical `Histogram` message with its timestamp: a member of `TimeSeries.histograms`.
@@ -78,7 +78,7 @@ struct HistogramSet: Sendable {
         output += self.bytes[entry.start..<tail]
         if entry.timestampMilliseconds != 0 {
             output.append(UInt8(HistogramField.timestamp.rawValue << 3))
-            WireVarint.append(UInt64(bitPattern: entry.timestampMilliseconds), to: &output)
+            ProtobufBytes.append(varint: UInt64(bitPattern: entry.timestampMilliseconds), to: &output)
         }
         output += self.bytes[tail..<entry.range.upperBound]
     }

@@ -101,7 +101,7 @@ struct FrameWriter: ~Copyable {
         head += self.labels
         var tail: [UInt8] = []
         ProtobufBytes.append(field: 2, integer: Int64(self.queryIndex), to: &tail)
-        var checksum = CRC32C()
+        var checksum = CRC32(.castagnoli)
         checksum.update(head)
         checksum.update(self.chunks)
         checksum.update(tail)
