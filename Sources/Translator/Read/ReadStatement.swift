@@ -207,9 +207,21 @@ private struct StatementBuilder {
             guard let first = possible.first, named.contains(first) else { return true }
             named = [first]
         } else {
-            guard let first = possible.first else { return false }
-            if named.isEmpty { named = [first] }
+            // A label without a column of its own may be in the overflow column, if the table has that.
+            let mayOverflow = !self.known.absent.contains(TableColumns.overflow)
+            guard let first = possible.first else {
+                if mayOverflow { self.addOverflow() }
+                return mayOverflow
+            }
+            if named.isEmpty {
+                if self.known.isKnown(TableColumns.overflow) {
+                    self.addOverflow(assumedAbsent: possible)
+                    return true
+                }
+                named = [first]
+            }
         }
+        let hasOverflow = !acceptsEmpty && self.known.isKnown(TableColumns.overflow)
         var candidates: [Candidate] = []
         for form in forms {
             var storable = form.sieve
@@ -227,9 +239,10 @@ private struct StatementBuilder {
             }
             candidates.append(
                 Candidate(
-                    sql: Self.condition(named, storable, acceptsEmpty: acceptsEmpty),
-                    columns: named,
-                    assumedAbsent: acceptsEmpty ? [] : possible.filter { !named.contains($0) },
+                    sql: Self.condition(named, storable, acceptsEmpty: acceptsEmpty, orOverflow: hasOverflow),
+                    columns: hasOverflow ? named + [TableColumns.overflow] : named,
+                    assumedAbsent: acceptsEmpty
+                        ? [] : possible.filter { !named.contains($0) } + (hasOverflow ? [] : [TableColumns.overflow]),
                     isPattern: form.isPattern
                 )
             )
@@ -238,10 +251,27 @@ private struct StatementBuilder {
         return true
     }
 
-    /// A label's condition: true for the column's missing value too if the matcher accepts the empty string.
-    private static func condition(_ columns: [[UInt8]], _ sieve: ValueSieve, acceptsEmpty: Bool) -> SQLText {
+    /// Only rows that have labels without a column of their own; which ones is looked at afterwards.
+    private mutating func addOverflow(assumedAbsent: [[UInt8]] = []) {
         var sql = SQLText()
-        let isGroup = acceptsEmpty || columns.count > 1
+        sql.append(identifier: TableColumns.overflow)
+        sql.append(" IS NOT NULL")
+        self.add([
+            Candidate(sql: sql, columns: [TableColumns.overflow], assumedAbsent: assumedAbsent, isPattern: false)
+        ])
+    }
+
+    /// A label's condition: true for the column's missing value too if the matcher accepts the empty string.
+    ///
+    /// - Parameter orOverflow: whether the label may stand in the overflow column as well.
+    private static func condition(
+        _ columns: [[UInt8]],
+        _ sieve: ValueSieve,
+        acceptsEmpty: Bool,
+        orOverflow: Bool
+    ) -> SQLText {
+        var sql = SQLText()
+        let isGroup = acceptsEmpty || columns.count > 1 || orOverflow
         if isGroup { sql.append("(") }
         for (index, column) in columns.enumerated() {
             if index > 0 { sql.append(" OR ") }
@@ -254,6 +284,11 @@ private struct StatementBuilder {
             case .noneOf(let values): sql.append(column: column, isIn: values, negated: true)
             case .prefix(let prefix): sql.append(column: column, startsWith: prefix)
             }
+        }
+        if orOverflow {
+            sql.append(" OR ")
+            sql.append(identifier: TableColumns.overflow)
+            sql.append(" IS NOT NULL")
         }
         if isGroup { sql.append(")") }
         return sql

@@ -30,6 +30,8 @@ struct RowLayout: Sendable {
     private(set) var doubleValue: Int?
     private(set) var bigintValue: Int?
     private(set) var specialMetric: Int?
+    /// Labels without a column of their own.
+    private(set) var overflow: Int?
     /// The rows that a row stands for, where they are grouped by series.
     private(set) var count: Int?
     /// In the order of the label names' bytes; of two columns of one label, ours comes first.
@@ -46,6 +48,7 @@ struct RowLayout: Sendable {
             case TableColumns.doubleValue: self.doubleValue = index
             case TableColumns.bigintValue: self.bigintValue = index
             case TableColumns.specialMetric: self.specialMetric = index
+            case TableColumns.overflow where column.scalarType == "VARCHAR": self.overflow = index
             // Another writer may have a dimension of that name, which is text.
             case TableColumns.count where column.scalarType == "BIGINT": self.count = index
             default:

@@ -94,7 +94,34 @@ struct RowReader: ~Copyable {
             previousName = label.name
             try self.appendPart(label.name, cell, text)
         }
+        if let column = layout.overflow, cells[firstCell + column].count > 0 {
+            try self.appendOverflow(cells[firstCell + column], text)
+        }
         return Row(time: cells[firstCell + self.columns.time], value: value, isSpecial: isSpecial)
+    }
+
+    /// Adds the labels that have no column of their own.
+    private mutating func appendOverflow(_ cell: QueryPage.Cell, _ text: Span<UInt8>) throws(ReadError) {
+        let range = try Self.range(cell, in: text)
+        var found: [LabelSetTable.Part] = []
+        let value = text.extracting(range)
+        let isOurs = OverflowText.forEachLabel(value) { nameRange, valueRange in
+            let name = nameRange.map { value[$0] }
+            guard !name.isEmpty, name != LabelMatcher.metricName, !valueRange.isEmpty else { return }
+            found.append(
+                LabelSetTable.Part(
+                    name: self.names.number(of: name),
+                    count: Int32(valueRange.count),
+                    start: range.lowerBound + valueRange.lowerBound
+                )
+            )
+        }
+        // A part of a series' labels would be another series.
+        guard isOurs else { throw Self.malformed("an overflow column that is none of ours") }
+        // A label with a column of its own has its value there.
+        for part in found where !self.key.contains(where: { $0.name == part.name }) { self.key.append(part) }
+        let names = self.names.names
+        self.key[1...].sort { names[Int($0.name)].lexicographicallyPrecedes(names[Int($1.name)]) }
     }
 
     static func sample(_ row: Row, _ text: Span<UInt8>) throws(ReadError) -> SeriesSet.Sample {

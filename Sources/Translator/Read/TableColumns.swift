@@ -33,8 +33,10 @@ struct TableColumns: Sendable {
 
     /// The known columns that tell series apart beside the measure name, in the order of their bytes.
     var dimensions: [[UInt8]] {
-        (self.known ?? []).filter { Self.label(ofColumn: $0) != nil || $0 == Self.specialMetric }
-            .sorted { $0.lexicographicallyPrecedes($1) }
+        (self.known ?? []).filter {
+            Self.label(ofColumn: $0) != nil || $0 == Self.specialMetric || $0 == Self.overflow
+        }
+        .sorted { $0.lexicographicallyPrecedes($1) }
     }
 
     // MARK: Columns of labels
