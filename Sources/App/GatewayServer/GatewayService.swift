@@ -12,6 +12,7 @@ import TenantConfiguration
 import TimestreamLocal
 import TimestreamModel
 import TimestreamService
+import Translator
 import UpstreamHTTP
 
 /// Joins the parts, starts them from the store up, and ends them from the listeners down.

@@ -72,8 +72,9 @@ package enum ExplanationText {
         if !explanation.assumedColumns.isEmpty {
             let columns = explanation.assumedColumns.joined(separator: ", ")
             notes.append(
-                "The table is taken to have the columns \(columns); a condition on one that it has not is left out, or"
-                    + " nothing matches."
+                "The table is taken to have the columns \(columns): a condition on one that it has not is left out, or"
+                    + " nothing matches; if it has \(QueryExplanation.overflowColumn), rows with that pass every condition on a"
+                    + " label that has to be there."
             )
         }
         notes.append(
