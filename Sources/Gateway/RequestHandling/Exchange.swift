@@ -79,7 +79,6 @@ struct Exchange: Sendable {
             requestID: self.requestID,
             logger: self.logger
         )
-        await self.tenant.dimensions.prepare(self.tenant.store, deadline: self.deadline)
         let plan = try await self.plan(body, handler, lease)
         let remaining = self.deadline - ContinuousClock.now
         guard remaining > .zero else { throw .late }
@@ -165,6 +164,7 @@ struct Exchange: Sendable {
         do throws(ProtocolError) {
             decoded = try await handler.decode(body, inline: isInline)
         } catch { throw .content(error) }
+        await self.tenant.dimensions.prepare(self.tenant.store, deadline: self.deadline)
         while true {
             let plan: WritePlan?
             do throws(ProtocolError) {

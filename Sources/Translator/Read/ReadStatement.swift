@@ -199,7 +199,10 @@ private struct StatementBuilder {
     /// - Parameter forms: the conditions of a matcher, the narrowest first.
     /// - Returns: false if no series can pass the matcher.
     mutating func addLabel(_ label: [UInt8], _ forms: [ValueSieve.Form], acceptsEmpty: Bool) -> Bool {
-        let possible = TableColumns.columns(ofLabel: label).filter { !self.known.absent.contains($0) }
+        let storable = TableColumns.columns(ofLabel: label)
+        // Such a name is refused when it is written, in the overflow column too.
+        if storable.isEmpty { return acceptsEmpty }
+        let possible = storable.filter { !self.known.absent.contains($0) }
         var named = possible.filter(self.known.isKnown)
         if acceptsEmpty {
             // Rows without the label pass, so there is nothing to lose by not asking, and an error to win by asking for a

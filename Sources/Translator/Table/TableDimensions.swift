@@ -112,12 +112,14 @@ package final class TableDimensions: Sendable {
     /// Without permission for it, or without an answer, writing goes on with what is known.
     package func prepare(_ store: any TimestreamStore, deadline: ContinuousClock.Instant) async {
         let isDue = self.state.withLock { state in
-            guard !state.isLoaded, state.nextLoad.map({ $0 <= .now }) ?? true else { return false }
+            guard !state.isLoaded, deadline > .now, state.nextLoad.map({ $0 <= .now }) ?? true else { return false }
             // Others go on meanwhile; the first requests of a tenant need not wait for each other.
             state.nextLoad = .now + Self.pauseAfterFailure
             return true
         }
-        if isDue { await self.load(store, deadline: deadline) }
+        // Not at the cost of what is to be written: a store that does not answer queries may take records all the same.
+        let now = ContinuousClock.now
+        if isDue { await self.load(store, deadline: min(now + .seconds(1), now + (deadline - now) / 4)) }
     }
 
     /// Asks the table for its columns again, after it has refused a new one.

@@ -176,27 +176,25 @@ struct LabelTable: ~Copyable {
         _ value: UnsafeBufferPointer<UInt8>,
         _ label: inout Label
     ) -> Fault {
-        var nameBytes = name.count
+        let isPlain = unsafe ColumnName.isPlainDimension(name)
+        let escaped = isPlain ? [] : ColumnName.dimension(forLabel: unsafe Array(name))
+        guard escaped.count <= ColumnName.maximumDimensionNameBytes else { return .nameTooLong }
         if unsafe self.isOverflow(Int(label.name), name) {
             label.isOverflow = true
             let stored = OverflowText.append(unsafe Array(name), unsafe Array(value), to: &self.fragments)
             label.storedBytes = Int32(stored + 1)
             return .none
         }
-        if unsafe ColumnName.isPlainDimension(name) {
-            self.fragments.append(contentsOf: Self.dimensionStart)
+        self.fragments.append(contentsOf: Self.dimensionStart)
+        if isPlain {
             unsafe JSONText.append(name, to: &self.fragments)
         } else {
-            let dimension = ColumnName.dimension(forLabel: unsafe Array(name))
-            guard dimension.count <= ColumnName.maximumDimensionNameBytes else { return .nameTooLong }
-            self.fragments.append(contentsOf: Self.dimensionStart)
-            JSONText.append(dimension, to: &self.fragments)
-            nameBytes = dimension.count
+            JSONText.append(escaped, to: &self.fragments)
         }
         self.fragments.append(contentsOf: Self.dimensionMiddle)
         unsafe JSONText.append(value, to: &self.fragments)
         self.fragments.append(UInt8(ascii: "}"))
-        label.storedBytes = Int32(nameBytes + value.count)
+        label.storedBytes = Int32((isPlain ? name.count : escaped.count) + value.count)
         return .none
     }
 

@@ -285,7 +285,7 @@ struct TenantLimitAnswersTests {
             #expect(answer.status == 503 && answer.fields[.retryAfter] == "5")
             #expect(answer.text.contains("request_deadline"))
         }
-        #expect(gateway.store.calls.isEmpty && gateway.store.statements.isEmpty)
+        #expect(gateway.store.calls.isEmpty && gateway.store.queries.isEmpty)
     }
 
     @Test("a cancelled request gives everything back and is not logged as the store's fault")

@@ -238,7 +238,7 @@ struct UnreadableBodyTests {
             let answer = await gateway.send(FakeBody(body), to: path)
             #expect(answer.status == 400)
         }
-        #expect(gateway.store.calls.isEmpty && gateway.store.statements.isEmpty)
+        #expect(gateway.store.calls.isEmpty && gateway.store.queries.isEmpty)
         #expect(gateway.moved["timestream_connector_received_samples_total"] == nil)
     }
 

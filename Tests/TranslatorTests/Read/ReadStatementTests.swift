@@ -162,8 +162,11 @@ struct ReadStatementTests {
 
     @Test("a column that was said to be missing decides by the matcher's truth table")
     func missingColumn() throws {
-        #expect(try self.make([.init("job", .equal, "a")], missing: ["job"]) == nil)
-        #expect(try self.make([.init("job", .regex, ".+")], missing: ["job"]) == nil)
+        #expect(try self.make([.init("job", .equal, "a")], missing: ["job", "promx_overflow"]) == nil)
+        #expect(try self.make([.init("job", .regex, ".+")], missing: ["job", "promx_overflow"]) == nil)
+        // It may be a label without a column of its own, until the overflow column is missing too.
+        let overflow = #" AND "promx_overflow" IS NOT NULL"#
+        #expect(try self.conditions(try self.make([.init("job", .equal, "a")], missing: ["job"])) == overflow)
         #expect(try self.conditions(try self.make([.init("job", .notEqual, "a")], missing: ["job"])).isEmpty)
         #expect(try self.conditions(try self.make([.init("job", .regex, ".*")], missing: ["job"])).isEmpty)
     }
@@ -174,11 +177,25 @@ struct ReadStatementTests {
         let both = try self.make([matcher], known: ["promx_http_2Eroute", "http.route"])
         #expect(try self.conditions(both) == #" AND ("promx_http_2Eroute" = '/' OR "http.route" = '/')"#)
         let ours = try #require(try self.make([matcher]))
-        #expect(ours.assumedAbsent == [Array("http.route".utf8)])
+        #expect(ours.assumedAbsent == [Array("http.route".utf8), Array("promx_overflow".utf8)])
         let theirs = try #require(try self.make([matcher], known: ["http.route"]))
         #expect(theirs.columns == [Array("http.route".utf8)])
-        #expect(theirs.assumedAbsent == [Array("promx_http_2Eroute".utf8)])
-        #expect(try self.make([matcher], known: nil, missing: ["promx_http_2Eroute", "http.route"]) == nil)
+        #expect(theirs.assumedAbsent == [Array("promx_http_2Eroute".utf8), Array("promx_overflow".utf8)])
+        let missing = ["promx_http_2Eroute", "http.route", "promx_overflow"]
+        #expect(try self.make([matcher], known: nil, missing: missing) == nil)
+    }
+
+    @Test("once the table has an overflow column, labels that have to be there are looked for in it as well")
+    func overflowColumn() throws {
+        func sql(_ type: ReadRequestBuilder.MatcherType, _ value: String, known: [String]) throws -> String {
+            try self.conditions(try self.make([.init("pod", type, value)], known: known + ["promx_overflow"]))
+        }
+        #expect(try sql(.equal, "a", known: ["pod"]) == #" AND ("pod" = 'a' OR "promx_overflow" IS NOT NULL)"#)
+        #expect(try sql(.equal, "a", known: []) == #" AND "promx_overflow" IS NOT NULL"#)
+        #expect(try sql(.notEqual, "", known: []) == #" AND "promx_overflow" IS NOT NULL"#)
+        // Without a column the label is in the overflow or not there: both pass.
+        #expect(try sql(.notEqual, "a", known: []) == "")
+        #expect(try sql(.notEqual, "a", known: ["pod"]) == #" AND ("pod" IS NULL OR "pod" <> 'a')"#)
     }
 
     @Test("several matchers of one label all count, metric names first")

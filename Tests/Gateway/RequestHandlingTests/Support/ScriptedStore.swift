@@ -26,6 +26,8 @@ final class ScriptedStore: TimestreamStore {
     /// The measure values of each call, by an independent JSON parser.
     var calls: [[String]] { self.state.withLock { $0.bodies }.map(Self.values) }
     var statements: [String] { self.state.withLock { $0.statements } }
+    /// Those that read series: a tenant's first write asks for the table's columns as well.
+    var queries: [String] { self.statements.filter { !$0.hasPrefix("DESCRIBE ") && !$0.hasSuffix(" LIMIT 1") } }
 
     private static func values(_ body: [UInt8]) -> [String] {
         let json = try? JSONSerialization.jsonObject(with: Data(body)) as? [String: Any]
