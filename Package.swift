@@ -75,7 +75,10 @@ let package = Package(
     targets: [
         .executableTarget(
             name: "GatewayCommand",
-            dependencies: ["GatewayServer", "TenantConfiguration", "Common", argumentParser, logging],
+            dependencies: [
+                "GatewayServer", "QueryExplaining", "TenantConfiguration", "Translator", "TimestreamModel", "Common",
+                argumentParser, logging,
+            ],
             path: "Sources/App/GatewayCommand",
             swiftSettings: sourceSettings
         ),
@@ -90,6 +93,7 @@ let package = Package(
             ]
         ),
         source("AdminConsole", in: "App", ["Common", httpTypes]),
+        source("QueryExplaining", in: "App", ["Translator", "TimestreamModel", "Common"]),
         source(
             "RequestHandling",
             in: "Gateway",
@@ -139,6 +143,7 @@ let package = Package(
         // What several test targets share: processes, sockets, certificates made on the spot.
         .target(name: "TestSupport", dependencies: ["Common"], path: "Tests/Support", swiftSettings: strict),
         tests(of: "AdminConsole", in: "App", ["Common", httpTypes]),
+        tests(of: "QueryExplaining", in: "App", ["Translator", "TimestreamModel", "TestSupport"]),
         tests(
             of: "RequestHandling",
             in: "Gateway",

@@ -22,6 +22,7 @@ package struct AdminConsole: HTTPResponder {
     private let metrics: MetricRegistry
     private let version: String
     private let tenants: [TenantStatus]
+    private let metadata: MetadataPage
     /// The host it listens on.
     private let host: String
     private let isLoopback: Bool
@@ -31,6 +32,7 @@ package struct AdminConsole: HTTPResponder {
         metrics: MetricRegistry,
         version: String,
         tenants: [TenantStatus],
+        metadata: MetadataPage,
         host: String,
         isLoopback: Bool,
         isReady: @escaping @Sendable () -> Bool
@@ -38,6 +40,7 @@ package struct AdminConsole: HTTPResponder {
         self.metrics = metrics
         self.version = version
         self.tenants = tenants
+        self.metadata = metadata
         self.host = host
         self.isLoopback = isLoopback
         self.isReady = isReady
@@ -47,10 +50,12 @@ package struct AdminConsole: HTTPResponder {
         guard self.isAllowedHost(request.head.authority) else {
             return .text(.misdirectedRequest, "this name does not belong to the admin listener; use \(self.host)")
         }
-        let path = String((request.head.path ?? "/").unicodeScalars.prefix { $0 != "?" })
+        let target = (request.head.path ?? "/").unicodeScalars
+        let path = String(target.prefix { $0 != "?" })
         let isPublic = ["/-/healthy", "/-/ready", "/metrics"].contains(path)
-        guard isPublic || (path == "/" && self.isLoopback) else {
-            return .text(.notFound, "no such page; there are /, /metrics, /-/healthy and /-/ready")
+        guard isPublic || (self.isLoopback && ["/", MetadataPage.path].contains(path)) else {
+            let pages = "/, /metrics, /-/healthy, /-/ready and \(MetadataPage.path)"
+            return .text(.notFound, "no such page; there are \(pages)")
         }
         guard request.head.method == .get || request.head.method == .head else {
             return .text(.methodNotAllowed, "this page is only read; use GET", headerFields: [.allow: "GET, HEAD"])
@@ -65,6 +70,8 @@ package struct AdminConsole: HTTPResponder {
                 headerFields: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
                 body: Array(self.metrics.exposition().utf8)
             )
+        case MetadataPage.path:
+            return self.metadata.answer(Substring(target.drop { $0 != "?" }.dropFirst()))
         default:
             return self.statusPage()
         }

@@ -14,12 +14,13 @@ struct GatewayCommand: AsyncParsableCommand {
             First steps:
               timestream-gateway check                       look at ./tenants.yaml without starting anything
               timestream-gateway                             serve ./tenants.yaml
+              timestream-gateway explain --help              see the SQL that a query becomes
               curl http://127.0.0.1:9202/metrics             what it does
 
             Exit codes: 0 all is well, 1 it could not start or run, 64 wrong arguments, 78 the configuration is bad.
             """,
         version: GatewayVersion.current,
-        subcommands: [Serve.self, Check.self, Local.self, Health.self, Version.self],
+        subcommands: [Serve.self, Check.self, Explain.self, Local.self, Health.self, Version.self],
         defaultSubcommand: Serve.self
     )
 }

@@ -12,6 +12,7 @@ import TenantConfiguration
 import TimestreamLocal
 import TimestreamModel
 import TimestreamService
+import Translator
 import UpstreamHTTP
 
 /// Joins the parts, starts them from the store up, and ends them from the listeners down.
@@ -45,7 +46,7 @@ struct GatewayService: Service {
             metrics: metrics,
             logger: self.makeLogger("listener")
         )
-        let admin = try await self.startAdminListener(responder, metrics)
+        let admin = try await self.startAdminListener(responder, tenants, metrics)
 
         for tenant in self.configuration.tenants {
             let place = "(Database: \(tenant.database), Table: \(tenant.table), Region: \(tenant.region))"
@@ -115,14 +116,21 @@ struct GatewayService: Service {
 
     private func startAdminListener(
         _ responder: GatewayResponder,
+        _ tenants: [TenantService],
         _ metrics: MetricRegistry
     ) async throws -> HTTPListener? {
         guard let address = self.configuration.server.admin.listen else { return nil }
+        let kept = Dictionary(uniqueKeysWithValues: tenants.map { ($0.settings.id, $0.metadata) })
         let console = AdminConsole(
             metrics: metrics,
             version: self.version,
             tenants: self.configuration.tenants.map { tenant in
                 .init(id: tenant.id, table: "\(tenant.database).\(tenant.table)", region: tenant.region)
+            },
+            metadata: MetadataPage { tenant, metric in
+                kept[tenant]?.entries(of: metric).map { entry in
+                    .init(metric: entry.metric, type: entry.kind.rawValue, help: entry.help, unit: entry.unit)
+                }
             },
             host: address.host,
             isLoopback: address.isLoopback,

@@ -11,6 +11,8 @@ package final class TenantService: Sendable {
     let writer: RecordWriter
     let reader: TableReader
     let writeOptions: WriteOptions
+    /// What its senders tell of their metrics.
+    package let metadata: TenantMetadata
     let metrics: TenantMetrics
     let faults: FaultLog
 
@@ -32,6 +34,7 @@ package final class TenantService: Sendable {
             maxLabelsPerSeries: settings.limits.maxLabelsPerSeries,
             dimensions: self.dimensions
         )
+        self.metadata = TenantMetadata(tenant: settings.id, registry: metrics)
         self.metrics = TenantMetrics(tenant: settings.id, registry: metrics)
         self.faults = FaultLog()
     }
@@ -105,7 +108,7 @@ final class TenantMetrics: Sendable {
             "gateway_reads_broken_off_total",
             "Streamed remote read answers that were broken off, since the rest could not be read."
         )
-        self.metadata = counter("gateway_metadata_received_total", "Metric metadata entries received; not stored.")
+        self.metadata = counter("gateway_metadata_received_total", "Metric metadata entries received.")
         self.exemplars = counter("gateway_exemplars_received_total", "Exemplars received; not stored.")
         self.histograms = counter(
             "gateway_histograms_received_total",

@@ -59,6 +59,7 @@ struct WriteHandler: Sendable {
     /// Sends the plan's calls and answers.
     func send(_ plan: WritePlan, deadline: ContinuousClock.Instant) async -> OutgoingResponse {
         self.tenant.metrics.note(plan.counts)
+        self.tenant.metadata.keep(plan.metadata)
         let outcome = await self.tenant.writer.write(plan, deadline: deadline)
         self.tenant.metrics.note(outcome, repeated: plan.counts.repeatedSamples)
         return self.answer(outcome, plan.counts)

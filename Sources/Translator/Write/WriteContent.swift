@@ -37,6 +37,7 @@ struct WriteContent: ~Copyable {
     private(set) var samples: [WritePlan.Record] = []
     private(set) var histograms: [Histogram] = []
     private(set) var histogramMessages: [UInt8] = []
+    private(set) var metadata = RequestMetadata()
     var refusals = RefusalSummary()
     /// Everything of its kind in the request, stored or not.
     var counts = WriteCounts()
@@ -75,6 +76,7 @@ struct WriteContent: ~Copyable {
         var others = self.table.memoryBytes
         others += self.series.count * Self.bytesOfSeries + self.labelSets.count * Self.bytesOfLabelInSet
         others += self.histograms.count * Self.bytesOfHistogram + self.histogramMessages.count * 3
+        others += self.metadata.memoryBytes
         guard others <= self.memoryLimitBytes else { throw .overMemory(limitBytes: self.memoryLimitBytes) }
         self.sampleLimit = (self.memoryLimitBytes - others) / Self.bytesOfSample
     }
@@ -85,6 +87,7 @@ struct WriteContent: ~Copyable {
         bytes += self.series.capacity * MemoryLayout<Series>.stride
         bytes += self.labelSets.capacity * MemoryLayout<Int32>.stride
         bytes += self.histograms.capacity * MemoryLayout<Histogram>.stride + self.histogramMessages.capacity
+        bytes += self.metadata.memoryBytes
         return bytes
     }
 
@@ -134,6 +137,28 @@ struct WriteContent: ~Copyable {
         guard self.samples.count < self.sampleLimit else { throw .overMemory(limitBytes: self.memoryLimitBytes) }
         self.counts.samples += 1
         self.samples.append(WritePlan.Record(series: Int32(self.series.count), timestamp: timestamp, bits: bits))
+    }
+
+    /// Adds what the sender tells of a metric.
+    mutating func addMetadata(
+        _ kind: MetricMetadata.Kind,
+        name: Range<Int>,
+        help: Range<Int>,
+        unit: Range<Int>,
+        _ bytes: RawSpan
+    ) throws(ProtocolError) {
+        self.counts.metadata += 1
+        self.metadata.add(kind, name: name, help: help, unit: unit, in: bytes)
+        guard self.metadata.memoryBytes <= self.memoryLimitBytes else {
+            throw .overMemory(limitBytes: self.memoryLimitBytes)
+        }
+    }
+
+    /// Where the metric name of the series that ended last stands; empty if it has none.
+    var metricName: Range<Int> {
+        guard let metric = self.line.metric else { return 0..<0 }
+        let label = self.table.labels[Int(metric)]
+        return Int(label.valueStart)..<Int(label.valueStart + label.valueCount)
     }
 
     /// Adds a native histogram to the series at hand, or counts why it cannot be stored.

@@ -40,6 +40,8 @@ package struct WritePlan: Sendable {
 
     package let counts: WriteCounts
     package let refusals: RefusalSummary
+    /// What the request tells of metrics; of a plan of the records of another one, nothing.
+    package private(set) var metadata = RequestMetadata()
     /// What the plan takes until it is sent, and the bodies that are under way at once.
     package let memoryBytes: Int
     package var recordCount: Int { self.records.count }
@@ -143,7 +145,7 @@ package struct WritePlan: Sendable {
         table.append(UInt8(ascii: ","))
         // A buffer doubles as it grows, so a body may be in memory of twice its size.
         let bodyBytes = 2 * (largestBodyBytes + table.count) * min(batches.count, RecordWriter.concurrentCalls)
-        return WritePlan(
+        var plan = WritePlan(
             counts: counts,
             refusals: refusals,
             memoryBytes: bodyBytes + records.capacity * MemoryLayout<Record>.stride + content.retainedBytes,
@@ -158,6 +160,8 @@ package struct WritePlan: Sendable {
             histogramMessages: content.histogramMessages,
             lease: content.table.lease
         )
+        plan.metadata = content.metadata
+        return plan
     }
 
     private init(

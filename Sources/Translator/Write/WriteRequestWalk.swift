@@ -28,8 +28,7 @@ enum WriteRequestWalk {
                 let range = try reader.message(field)
                 try Self.timeSeries(bytes, range, &content)
             case 3:
-                try Self.check(bytes, try reader.message(field))
-                content.counts.metadata += 1
+                try Self.metadata(bytes, try reader.message(field), &content)
             default:
                 hasVersion2Fields = hasVersion2Fields || field.number == 5
                 try reader.skip(field)
@@ -139,6 +138,29 @@ enum WriteRequestWalk {
             }
         }
         try content.addSample(timestamp: timestamp, bits: bits)
+    }
+
+    private static func metadata(
+        _ bytes: RawSpan,
+        _ range: Range<Int>,
+        _ content: inout WriteContent
+    ) throws(ProtocolError) {
+        var kind: UInt64 = 0
+        var name = range.lowerBound..<range.lowerBound
+        var help = name
+        var unit = name
+        var reader = ProtobufReader(bytes, range: range)
+        while let field = try reader.nextField() {
+            switch (field.number, field.wireType) {
+            case (1, .varint): kind = try reader.varint()
+            case (2, .lengthDelimited): name = try reader.lengthDelimited()
+            case (4, .lengthDelimited): help = try reader.lengthDelimited()
+            case (5, .lengthDelimited): unit = try reader.lengthDelimited()
+            case (1, _), (2, _), (4, _), (5, _): throw .malformedProtobuf(offset: reader.position, .fieldType)
+            default: try reader.skip(field)
+            }
+        }
+        try content.addMetadata(MetricMetadata.Kind(number: kind), name: name, help: help, unit: unit, bytes)
     }
 
     /// Walks a message that is not kept: a malformed one makes the whole request malformed.

@@ -72,6 +72,7 @@ enum WriteRequestWalkV2 {
     ) throws(ProtocolError) {
         try content.beginSeries(at: range.lowerBound)
         var labels = Labels()
+        var metadata: Metadata?
         var reader = ProtobufReader(bytes, range: range)
         while true {
             while let sample = reader.nextShortMessage(key: Self.sampleKey) {
@@ -96,14 +97,16 @@ enum WriteRequestWalkV2 {
                 content.counts.exemplars += 1
                 try Self.exemplar(bytes, try reader.message(field), symbols, &content)
             case (5, _):
-                content.counts.metadata += 1
-                try Self.metadata(bytes, try reader.message(field), symbols, &content)
+                let message = try reader.message(field)
+                // Prometheus sends an empty one for what it knows nothing of.
+                if !message.isEmpty { metadata = try Self.metadata(bytes, message, symbols, &content) }
             default:
                 try reader.skip(field)
             }
         }
         if labels.isIncomplete { content.noteFault(.invalidReference) }
         content.endSeries(bytes)
+        if let metadata { try Self.keep(metadata, bytes, &content) }
     }
 
     /// The references of a series, which come one by one or packed, in one field or in several.
@@ -158,7 +161,7 @@ enum WriteRequestWalkV2 {
         }
     }
 
-    // MARK: What is not stored
+    // MARK: Beside samples
 
     private static func exemplar(
         _ bytes: RawSpan,
@@ -189,21 +192,43 @@ enum WriteRequestWalkV2 {
         content.refuse("an exemplar's label references are not pairs of symbols")
     }
 
+    /// What a series says of its metric.
+    private struct Metadata {
+        var kind: MetricMetadata.Kind
+        var help: Range<Int>
+        var unit: Range<Int>
+    }
+
     private static func metadata(
         _ bytes: RawSpan,
         _ range: Range<Int>,
         _ symbols: Symbols,
         _ content: inout WriteContent
-    ) throws(ProtocolError) {
+    ) throws(ProtocolError) -> Metadata {
+        var metadata = Metadata(kind: .unknown, help: 0..<0, unit: 0..<0)
         var reader = ProtobufReader(bytes, range: range)
         while let field = try reader.nextField() {
             switch (field.number, field.wireType) {
+            case (1, .varint):
+                metadata.kind = MetricMetadata.Kind(number: try reader.varint())
             case (3, .varint), (4, .varint):
-                let isThere = try symbols[reader.varint()] != nil
-                if !isThere { content.refuse("metadata refers to a symbol that is not there") }
-            case (3, _), (4, _): throw .malformedProtobuf(offset: reader.position, .fieldType)
+                let found = try symbols[reader.varint()]
+                if found == nil { content.refuse("metadata refers to a symbol that is not there") }
+                if field.number == 3 { metadata.help = found ?? 0..<0 } else { metadata.unit = found ?? 0..<0 }
+            case (1, _), (3, _), (4, _): throw .malformedProtobuf(offset: reader.position, .fieldType)
             default: try reader.skip(field)
             }
         }
+        return metadata
+    }
+
+    /// Keeps what the series that has just ended says of its metric.
+    private static func keep(
+        _ metadata: Metadata,
+        _ bytes: RawSpan,
+        _ content: inout WriteContent
+    ) throws(ProtocolError) {
+        let name = content.metricName
+        try content.addMetadata(metadata.kind, name: name, help: metadata.help, unit: metadata.unit, bytes)
     }
 }

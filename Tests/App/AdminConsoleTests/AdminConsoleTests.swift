@@ -14,9 +14,10 @@ private struct UnaskedBody: IncomingBody {
     }
 }
 
-private struct ConsoleUnderTest {
+struct ConsoleUnderTest {
     var metrics = MetricRegistry()
     var tenants: [AdminConsole.TenantStatus] = []
+    var metadata = MetadataPage { _, _ in nil }
     var host = "127.0.0.1"
     var isLoopback = true
     var isReady = true
@@ -31,6 +32,7 @@ private struct ConsoleUnderTest {
             metrics: self.metrics,
             version: "1.2.3",
             tenants: self.tenants,
+            metadata: self.metadata,
             host: self.host,
             isLoopback: self.isLoopback,
             isReady: { isReady }
@@ -98,7 +100,7 @@ struct AdminConsolePagesTests {
     @Test("pages are only read", arguments: [HTTPRequest.Method.post, .put, .delete, .options])
     func methods(method: HTTPRequest.Method) async {
         let console = ConsoleUnderTest()
-        for path in ["/", "/metrics", "/-/healthy", "/-/ready"] {
+        for path in ["/", "/metrics", "/-/healthy", "/-/ready", "/api/v1/status/metadata?tenant=a"] {
             let answer = await console.get(path, method: method)
             #expect(answer.status == 405)
             #expect(answer.fields[.allow] == "GET, HEAD")

@@ -50,6 +50,7 @@ final class GatewayUnderTest: Sendable {
     let store = ScriptedStore()
     let access: AccessControl
     let responder: GatewayResponder
+    let services: [String: TenantService]
 
     init(
         maxBytesInFlight: Int = 16 << 20,
@@ -128,9 +129,11 @@ final class GatewayUnderTest: Sendable {
         self.access = try AccessControl(configuration: configuration, metrics: self.registry, clock: clock)
         let store = self.store
         let registry = self.registry
+        let services = tenants.map { TenantService(settings: $0, store: store, metrics: registry) }
+        self.services = Dictionary(uniqueKeysWithValues: services.map { ($0.settings.id, $0) })
         self.responder = GatewayResponder(
             access: self.access,
-            tenants: tenants.map { TenantService(settings: $0, store: store, metrics: registry) },
+            tenants: services,
             metrics: registry,
             logger: self.log.logger
         )

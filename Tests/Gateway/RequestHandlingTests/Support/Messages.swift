@@ -64,6 +64,15 @@ enum RequestBody {
         return request.bytes
     }
 
+    /// A `prometheus.MetricMetadata`.
+    static func metadata(_ metric: String, type: Int64, help: String) -> [UInt8] {
+        var message = Message()
+        message.field(1, integer: type)
+        message.field(2, Array(metric.utf8))
+        message.field(4, Array(help.utf8))
+        return message.bytes
+    }
+
     static func write(_ series: [Series], metadata: Int = 0) -> [UInt8] {
         SnappyBlock.encode(self.message(series, metadata: metadata))
     }
