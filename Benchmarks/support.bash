@@ -84,13 +84,14 @@ forget_memory_peak() {
 
 # The media type of the bodies that `send` sends.
 media_type=application/x-protobuf
-# send REQUESTS BODY [URI…]: on 16 connections, to the URIs in turn; fails unless all are stored.
+connections=16
+# send REQUESTS BODY [URI…]: on so many connections, to the URIs in turn; fails unless all are stored.
 send() {
     local requests=$1 body=$2
     shift 2
     (($#)) || set -- "http://127.0.0.1:$port/t/tenant-0/api/v1/write"
     printf '%s\n' "$@" >"$work/uris"
-    timeout 300 h2load --h1 -n "$requests" -c 16 -t 1 -d "$body" -i "$work/uris" \
+    timeout 300 h2load --h1 -n "$requests" -c "$connections" -t 1 -d "$body" -i "$work/uris" \
         -H "content-type: $media_type" -H 'content-encoding: snappy' >"$work/h2load" 2>&1 || true
     grep -q "$requests 2xx" "$work/h2load" ||
         fail "not all of $requests requests were stored" "$(grep 'status codes' "$work/h2load")" "$(tail -n 5 "$work/gateway.log")"
