@@ -214,7 +214,6 @@ package struct QueryExplanation: Sendable {
         let specials = "special values (NaN, infinities, staleness) come of every metric"
         let onlyValue = "regular expressions are not sent; only that there is a value"
         let isMetric = matcher.name == LabelMatcher.metricName
-        if !isMetric, TableColumns.columns(ofLabel: matcher.name).isEmpty { return Self.elsewhere }
         switch matcher.condition {
         case .equal: return Self.elsewhere
         case .notEqual: return isMetric ? specials : Self.elsewhere
