@@ -198,7 +198,8 @@ if Context.environment["GATEWAY_BENCHMARKS"] != nil {
         .executableTarget(
             name: "GatewayBenchmarks",
             dependencies: [
-                "Translator", "TimestreamModel", "HTTPServing", "Common", httpTypes, logging, nioPosix,
+                "GatewayServer", "TenantConfiguration", "Translator", "TimestreamModel", "HTTPServing", "UpstreamHTTP",
+                "Common", httpTypes, logging, nioPosix,
             ],
             path: "Benchmarks/GatewayBenchmarks",
             swiftSettings: strict

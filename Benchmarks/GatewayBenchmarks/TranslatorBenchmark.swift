@@ -1,12 +1,11 @@
 import Common
-import Glibc
 import TimestreamModel
 import Translator
 
 /// CPU time of the write translator beside the floor that no translator can pass: snappy, the SHA-256 that the signature
 /// needs, and one copy of the body.
 enum TranslatorBenchmark {
-    private static let options = WriteOptions(
+    static let options = WriteOptions(
         table: TableName(database: "metrics", table: "prometheus"),
         dropsSpecialValues: false,
         dropsLongNames: false,
@@ -14,77 +13,77 @@ enum TranslatorBenchmark {
     )
 
     /// Translates one message again and again, and nothing else.
-    static func translate(samples: Int, rounds: Int) throws {
-        let message = ScrapeWorkload(samples: samples).message()
-        for _ in 0..<rounds {
-            let plan = try WritePlan.plan(message, options: self.options)
-            for batch in 0..<plan.batchCount { _ = plan.body(ofBatch: batch) }
-        }
+    static func translate(samples: Int, rounds: Int, version: WriteProtocol) throws {
+        let message = RemoteMessages.write(ScrapeWorkload(samples: samples).series, version)
+        for _ in 0..<rounds { _ = try Self.translate(message, version) }
     }
 
     static func run() throws {
-        print("samples/request    floor  translate      whole   ns CPU a sample; median of 9 rounds")
-        for samples in [100, 500, 2_000, 10_000] {
-            let message = ScrapeWorkload(samples: samples).message()
-            let block = SnappyBlock.encode(message)
-            let plan = try WritePlan.plan(message, options: self.options)
-            let bodies = (0..<plan.batchCount).map { plan.body(ofBatch: $0).array }
-            let rounds = max(1, 100_000 / samples)
-
-            var sink = 0
-            let floor = try Self.nanoseconds(rounds * samples) {
-                for _ in 0..<rounds {
-                    sink &+= try SnappyBlock.decode(block, limitBytes: 1 << 26).count
-                    for body in bodies {
-                        let copy = FrozenBytes(body)
-                        sink &+= copy.count &+ Int(sha256(body)[0])
-                    }
-                }
-            }
-            let translate = try Self.nanoseconds(rounds * samples) {
-                for _ in 0..<rounds {
-                    let plan = try WritePlan.plan(message, options: self.options)
-                    for batch in 0..<plan.batchCount { sink &+= plan.body(ofBatch: batch).count }
-                }
-            }
-            let whole = try Self.nanoseconds(rounds * samples) {
-                for _ in 0..<rounds {
-                    let decoded = try SnappyBlock.decode(block, limitBytes: 1 << 26)
-                    let plan = try WritePlan.plan(decoded, options: self.options)
-                    for batch in 0..<plan.batchCount { sink &+= Int(sha256(plan.body(ofBatch: batch).array)[0]) }
-                }
-            }
-            precondition(sink != 0)
-            let size = bodies.reduce(0) { $0 + $1.count } / samples
-            print(
-                Self.right("\(samples)", 15),
-                Self.right("\(floor)", 8),
-                Self.right("\(translate)", 10),
-                Self.right("\(whole)", 10),
-                "  \(message.count / samples) bytes in, \(size) bytes out a sample"
-            )
+        print("                        ns CPU a sample, median of 9 rounds      bytes a sample")
+        print("version  samples/request    floor  translator  all three      protobuf  snappy  bodies")
+        for version in WriteProtocol.allCases {
+            for samples in [100, 500, 2_000, 10_000] { try Self.measure(samples, version) }
         }
     }
 
-    /// CPU nanoseconds of this thread per unit of work: the median of nine rounds after one to warm up.
-    private static func nanoseconds(_ units: Int, _ work: () throws -> Void) rethrows -> Int {
-        try work()
-        var times: [Int] = []
-        for _ in 0..<9 {
-            let start = Self.cpuTime()
-            try work()
-            times.append(Self.cpuTime() - start)
+    private static func measure(_ samples: Int, _ version: WriteProtocol) throws {
+        let message = RemoteMessages.write(ScrapeWorkload(samples: samples).series, version)
+        let block = SnappyBlock.encode(message)
+        let plan = try WritePlan.plan(message, version: version, options: Self.options)
+        let bodies = (0..<plan.batchCount).map { plan.body(ofBatch: $0).array }
+        let rounds = max(1, 100_000 / samples)
+
+        var sink = 0
+        let floor = try CPUClock.nanoseconds(per: rounds * samples) {
+            for _ in 0..<rounds {
+                sink &+= try SnappyBlock.decode(block, limitBytes: 1 << 26).count
+                for body in bodies {
+                    let copy = FrozenBytes(body)
+                    sink &+= copy.count &+ Int(sha256(body)[0])
+                }
+            }
         }
-        return times.sorted()[4] / units
+        let translate = try CPUClock.nanoseconds(per: rounds * samples) {
+            for _ in 0..<rounds { sink &+= try Self.translate(message, version) }
+        }
+        let whole = try CPUClock.nanoseconds(per: rounds * samples) {
+            for _ in 0..<rounds {
+                let decoded = try SnappyBlock.decode(block, limitBytes: 1 << 26)
+                let plan = try WritePlan.plan(decoded, version: version, options: Self.options)
+                for batch in 0..<plan.batchCount { sink &+= Int(sha256(plan.body(ofBatch: batch).array)[0]) }
+            }
+        }
+        precondition(sink != 0)
+        let bodyBytes = bodies.reduce(0) { $0 + $1.count }
+        print(
+            right(version == .version1 ? "1.0" : "2.0", 7),
+            right("\(samples)", 16),
+            right("\(floor)", 8),
+            right("\(translate)", 11),
+            right("\(whole)", 10),
+            right("\(message.count / samples)", 13),
+            right("\(block.count / samples)", 7),
+            right("\(bodyBytes / samples)", 7)
+        )
     }
 
-    private static func cpuTime() -> Int {
-        var time = timespec()
-        clock_gettime(CLOCK_THREAD_CPUTIME_ID, &time)
-        return time.tv_sec * 1_000_000_000 + time.tv_nsec
+    private static func translate(_ message: [UInt8], _ version: WriteProtocol) throws -> Int {
+        let plan = try WritePlan.plan(message, version: version, options: Self.options)
+        return (0..<plan.batchCount).reduce(0) { $0 + plan.body(ofBatch: $1).count }
     }
+}
 
-    private static func right(_ text: String, _ width: Int) -> String {
-        String(repeating: " ", count: max(0, width - text.count)) + text
-    }
+/// A column of a table.
+func right(_ text: String, _ width: Int) -> String {
+    String(repeating: " ", count: max(0, width - text.count)) + text
+}
+
+/// A number with so many decimals.
+func decimal(_ value: Double, _ places: Int) -> String {
+    var scale = 1.0
+    for _ in 0..<places { scale *= 10 }
+    let digits = "\(Int((value * scale).rounded()))"
+    guard places > 0 else { return digits }
+    let padded = String(repeating: "0", count: max(0, places + 1 - digits.count)) + digits
+    return "\(padded.dropLast(places)).\(padded.suffix(places))"
 }

@@ -32,9 +32,9 @@ enum PageTarget {
 
     private static func checkSeries(of page: QueryPage) {
         let limits = ReadLimits(maxSamples: 1000, maxSeries: 100)
-        var budget = ReadBudget(limits: limits)
-        var collector = SeriesCollector(matchers: [], limits: limits)
-        guard (try? collector.add(page, budget: &budget)) != nil else { return }
+        let budget = ReadBudget(limits: limits, memory: ReadMemory { _ in })
+        var collector = SeriesCollector(matchers: [], budget: budget)
+        guard (try? collector.take(page)) != nil else { return }
         let set = collector.finish()
         require(set.sampleCount <= limits.maxSamples && set.series.count <= limits.maxSeries, "over the limits")
         let encoded = ReadResponse.encode([set])

@@ -126,7 +126,7 @@ def test_metadata_and_exemplars_are_counted_invalid_histograms_are_told(gateway)
     entry = request.timeseries.add()
     entry.labels.add(name=b"__name__", value=b"native")
     # A count of one and no bucket.
-    entry.histograms.add(count_int=1, sum=1.0, timestamp=NOW)
+    entry.histograms.add(count_int=1, sum=protocol.bits(1.0), timestamp=NOW)
     answer = gateway.write("/t/demo/write", request)
     assert answer.status_code == 400 and "invalid_histogram=1" in answer.text
 

@@ -31,8 +31,8 @@ struct ReadHandler: Sendable {
                 }
             )
             switch answer {
-            case .samples(let body, let sampleCount):
-                self.tenant.metrics.readSamples.increment(by: sampleCount)
+            case .samples(let body, let counts):
+                self.note(counts)
                 return OutgoingResponse(
                     status: .ok,
                     headerFields: [.contentType: "application/x-protobuf", .contentEncoding: "snappy"],
@@ -50,8 +50,8 @@ struct ReadHandler: Sendable {
 
     private func write(_ stream: StreamedRead, to sink: any OutgoingBodySink) async throws {
         do {
-            let sampleCount = try await stream.write { try await sink.write($0) }
-            self.tenant.metrics.readSamples.increment(by: sampleCount)
+            let counts = try await stream.write { try await sink.write($0) }
+            self.note(counts)
         } catch let error as ReadError {
             // Too late for a status: the peer sees a body that is not complete.
             if case .store(let failure) = error {
@@ -76,6 +76,16 @@ struct ReadHandler: Sendable {
         default:
             return .text(.badRequest, self.line(error.description))
         }
+    }
+
+    private func note(_ counts: ReadCounts) {
+        self.tenant.metrics.note(counts)
+        self.tenant.faults.note(
+            counts,
+            tenant: self.tenant.settings.id,
+            requestID: self.requestID,
+            logger: self.logger
+        )
     }
 
     private func note(_ failure: TimestreamError) {

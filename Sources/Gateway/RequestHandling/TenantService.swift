@@ -42,6 +42,9 @@ package final class TenantService: Sendable {
 
 /// A tenant's counters, all there at zero from the start.
 final class TenantMetrics: Sendable {
+    /// Why stored histograms are not in an answer.
+    enum Unreadable: String, CaseIterable { case incomplete, malformed }
+
     /// Why samples were left out by our own policy.
     enum Drop: String, CaseIterable { case specialValue = "special_value", longName = "long_name" }
 
@@ -62,6 +65,7 @@ final class TenantMetrics: Sendable {
     let exemplars: MetricCounter
     let histograms: MetricCounter
     let startTimestamps: MetricCounter
+    private let unreadableHistograms: [Unreadable: MetricCounter]
     private let rejectedSamples: [RefusalSummary.Reason: MetricCounter]
     private let droppedSamples: [Drop: MetricCounter]
 
@@ -114,6 +118,13 @@ final class TenantMetrics: Sendable {
             "gateway_start_timestamps_received_total",
             "Samples with a start timestamp (remote write 2.0); the timestamp is not stored."
         )
+        self.unreadableHistograms = Dictionary(
+            uniqueKeysWithValues: Unreadable.allCases.map { reason in
+                let labels = label + [("reason", reason.rawValue)]
+                let help = "Stored native histograms that are not in an answer, each time it lacks them."
+                return (reason, registry.counter("gateway_histograms_unreadable_total", help: help, labels: labels))
+            }
+        )
         self.rejectedSamples = Dictionary(
             uniqueKeysWithValues: RefusalSummary.Reason.allCases.map { reason in
                 let labels = label + [("reason", reason.rawValue)]
@@ -139,6 +150,12 @@ final class TenantMetrics: Sendable {
         self.droppedSamples[.specialValue]?.increment(by: counts.droppedSpecialValues)
         self.droppedSamples[.longName]?.increment(by: counts.droppedLongNames)
         self.ignoredSamples.increment(by: counts.droppedSpecialValues + counts.droppedLongNames)
+    }
+
+    func note(_ counts: ReadCounts) {
+        self.readSamples.increment(by: counts.samples)
+        self.unreadableHistograms[.incomplete]?.increment(by: counts.incompleteHistograms)
+        self.unreadableHistograms[.malformed]?.increment(by: counts.malformedHistograms)
     }
 
     func note(_ outcome: RecordWriter.Outcome, repeated: Int) {

@@ -1,8 +1,3 @@
-/// The histograms of an answer take more memory than the caller has set aside.
-struct HistogramMemoryError: Error, Equatable {
-    var limitBytes: Int
-}
-
 /// Puts the texts of histograms together again, in whatever order they come.
 struct HistogramAssembler: Sendable {
     private struct Key: Hashable {
@@ -15,38 +10,33 @@ struct HistogramAssembler: Sendable {
     /// Parts of a histogram that is not complete yet; empty ones are still to come.
     private var pending: [Key: [[UInt8]]] = [:]
     private var pendingBytes = 0
-    private var entryCount = 0
     private var set = HistogramSet()
     private var scratch: [UInt8] = []
-    private let limitBytes: Int
 
-    /// What a histogram takes beside its message, and a part while it waits.
-    private static let bytesOfEntry = 64
+    /// What a part takes beside its bytes while it waits.
     private static let bytesOfPart = 96
 
-    /// - Parameter limitBytes: what the histograms and the waiting parts may take.
-    init(limitBytes: Int) {
-        self.limitBytes = limitBytes
+    /// What the histograms and the waiting parts take.
+    var memoryBytes: Int {
+        self.set.memoryBytes + self.pendingBytes + self.set.series.count * MemoryLayout<[HistogramSet.Entry]>.stride
+    }
+
+    /// What the histograms of so many rows take at most, whose texts have so many bytes.
+    static func memoryBytes(rows: Int, textBytes: Int) -> Int {
+        // Of five letters four bytes, half as many again while their array grows.
+        let (others, overflows) = rows.multipliedReportingOverflow(by: HistogramSet.bytesOfEntry + Self.bytesOfPart)
+        let (bytes, wraps) = others.addingReportingOverflow(textBytes / 4)
+        let (sum, carries) = bytes.addingReportingOverflow(textBytes)
+        return overflows || wraps || carries ? .max : sum
     }
 
     /// Takes the text of a record. A part that was seen already changes nothing.
     ///
     /// - Parameter series: a number of the caller's, small and not negative.
-    /// - Throws: `HistogramMemoryError` if there is no room for it.
-    mutating func add(
-        _ text: Span<UInt8>,
-        series: Int32,
-        timestampMilliseconds: Int64
-    ) throws(HistogramMemoryError) {
+    mutating func add(_ text: Span<UInt8>, series: Int32, timestampMilliseconds: Int64) {
         guard let head = HistogramText.Head(text) else {
             self.set.malformed += 1
             return
-        }
-        let taken =
-            self.set.bytes.count + self.pendingBytes + self.entryCount * Self.bytesOfEntry
-            + self.set.series.count * MemoryLayout<[HistogramSet.Entry]>.stride
-        guard taken + text.count + Self.bytesOfPart + Self.bytesOfEntry <= self.limitBytes else {
-            throw HistogramMemoryError(limitBytes: self.limitBytes)
         }
         self.scratch.removeAll(keepingCapacity: true)
         guard HistogramText.decodeBody(text, to: &self.scratch) else {
@@ -93,14 +83,14 @@ struct HistogramAssembler: Sendable {
     /// Adds the message in `scratch`, if it is what its texts say and a histogram.
     private mutating func finish(_ checksum: UInt32, _ series: Int32, _ timestampMilliseconds: Int64) {
         let start = self.set.bytes.count
-        guard HistogramChecksum.value(of: self.scratch.span) == checksum,
+        guard CRC32.value(of: self.scratch.span, .zlib) == checksum,
             let reader = Self.appendMessage(self.scratch, to: &self.set.bytes)
         else {
             self.set.malformed += 1
             return
         }
         while self.set.series.count <= Int(series) { self.set.series.append([]) }
-        self.entryCount += 1
+        self.set.count += 1
         self.set.series[Int(series)].append(
             HistogramSet.Entry(
                 timestampMilliseconds: timestampMilliseconds,
@@ -132,6 +122,7 @@ struct HistogramAssembler: Sendable {
         self.set.incomplete = self.countIncomplete()
         return self.set
     }
+
     /// Parts may also be left over because they came twice, or because another histogram of that time was there first.
     private func countIncomplete() -> Int {
         struct Point: Hashable {

@@ -28,7 +28,7 @@ struct HistogramChunkEncoder: Sendable {
         case gauge = 0b1100_0000
     }
 
-    private var writer = HistogramBitWriter()
+    private var writer = BitWriter()
     private var head = Head.unknown
     private var histogramCount = 0
     private var minimumTime: Int64 = 0
@@ -41,11 +41,13 @@ struct HistogramChunkEncoder: Sendable {
     private var zeroCountDelta: UInt64 = 0
     private var positiveDeltas: [UInt64] = []
     private var negativeDeltas: [UInt64] = []
-    private var countWindow = HistogramBitWriter.Window()
-    private var zeroCountWindow = HistogramBitWriter.Window()
-    private var sumWindow = HistogramBitWriter.Window()
-    private var positiveWindows: [HistogramBitWriter.Window] = []
-    private var negativeWindows: [HistogramBitWriter.Window] = []
+    private var countWindow = BitWriter.Window()
+    private var zeroCountWindow = BitWriter.Window()
+    private var sumWindow = BitWriter.Window()
+    private var positiveWindows: [BitWriter.Window] = []
+    private var negativeWindows: [BitWriter.Window] = []
+
+    var memoryBytes: Int { self.writer.memoryBytes }
 
     /// Takes the next histogram.
     ///
@@ -70,14 +72,15 @@ struct HistogramChunkEncoder: Sendable {
     /// Ends the chunk at hand; the next histogram is still compared with the last one.
     mutating func flush() -> HistogramChunk? {
         guard self.histogramCount > 0, let previous = self.previous else { return nil }
-        self.writer.setByte(0, to: UInt8(truncatingIfNeeded: self.histogramCount >> 8))
-        self.writer.setByte(1, to: UInt8(truncatingIfNeeded: self.histogramCount))
+        var data: [UInt8] = []
+        data.reserveCapacity(self.writer.byteCount)
+        self.writer.finish(head: UInt16(self.histogramCount), into: &data)
         self.histogramCount = 0
         return HistogramChunk(
             minimumTimeMilliseconds: self.minimumTime,
             maximumTimeMilliseconds: self.time,
             isFloat: previous.isFloat,
-            data: self.writer.bytes
+            data: data
         )
     }
 
@@ -97,7 +100,7 @@ struct HistogramChunkEncoder: Sendable {
 
     private func fits(_ histogram: NativeHistogram, _ reset: CounterReset?) -> Bool {
         guard let previous = self.previous, self.histogramCount < Self.maximumHistograms,
-            self.writer.bytes.count < Self.fullBytes
+            self.writer.byteCount < Self.fullBytes
         else { return false }
         if histogram.resetHint == NativeHistogram.gauge {
             guard self.head == .gauge else { return false }
@@ -122,7 +125,9 @@ struct HistogramChunkEncoder: Sendable {
             case (_, .continued): .noReset
             case (_, .unknown): .unknown
             }
-        self.writer = HistogramBitWriter(bytes: [0, 0, self.head.rawValue])
+        // The number of histograms comes last.
+        self.writer.append(0, bits: 16)
+        self.writer.append(UInt64(self.head.rawValue), bits: 8)
         let histogram = Self.written(histogram)
         self.writer.append(zeroThreshold: histogram.zeroThresholdBits)
         self.writer.append(varbit: Int64(histogram.schema))
@@ -154,9 +159,9 @@ struct HistogramChunkEncoder: Sendable {
         self.zeroCountDelta = 0
         self.positiveDeltas = [UInt64](repeating: 0, count: histogram.positive.values.count)
         self.negativeDeltas = [UInt64](repeating: 0, count: histogram.negative.values.count)
-        self.countWindow = HistogramBitWriter.Window()
-        self.zeroCountWindow = HistogramBitWriter.Window()
-        self.sumWindow = HistogramBitWriter.Window()
+        self.countWindow = BitWriter.Window()
+        self.zeroCountWindow = BitWriter.Window()
+        self.sumWindow = BitWriter.Window()
         self.positiveWindows = .init(repeating: .init(), count: histogram.positive.values.count)
         self.negativeWindows = .init(repeating: .init(), count: histogram.negative.values.count)
         self.note(histogram, timestampMilliseconds)

@@ -117,19 +117,3 @@ enum HistogramWalk {
         UInt64(UInt32(bitPattern: (value << 1) ^ (value >> 31)))
     }
 }
-
-/// Protobuf varints, written.
-enum WireVarint {
-    static func size(of value: UInt64) -> Int {
-        (70 - (value | 1).leadingZeroBitCount) / 7
-    }
-
-    static func append(_ value: UInt64, to output: inout [UInt8]) {
-        var rest = value
-        while rest >= 0x80 {
-            output.append(UInt8(truncatingIfNeeded: rest) | 0x80)
-            rest >>= 7
-        }
-        output.append(UInt8(truncatingIfNeeded: rest))
-    }
-}

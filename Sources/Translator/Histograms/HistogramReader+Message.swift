@@ -10,9 +10,9 @@ extension HistogramReader {
     var headBytes: Int {
         var size = Self.bytes(of: self.count) + Self.bytes(of: self.zeroCount)
         if self.sumBits != 0 { size += 9 }
-        if self.schema != 0 { size += 1 + WireVarint.size(of: HistogramWalk.zigzag32(self.schema)) }
+        if self.schema != 0 { size += 1 + ProtobufBytes.varintSize(HistogramWalk.zigzag32(self.schema)) }
         if self.zeroThresholdBits != 0 { size += 9 }
-        if self.resetHint != 0 { size += 1 + WireVarint.size(of: Self.bits(self.resetHint)) }
+        if self.resetHint != 0 { size += 1 + ProtobufBytes.varintSize(Self.bits(self.resetHint)) }
         size += Self.bytes(of: self.negative) + Self.bytes(of: self.positive)
         return size
     }
@@ -21,10 +21,10 @@ extension HistogramReader {
     var tailBytes: Int {
         var size = 0
         if self.bounds.count > 0 {
-            size += 2 + WireVarint.size(of: UInt64(self.bounds.count * 8)) + self.bounds.count * 8
+            size += 2 + ProtobufBytes.varintSize(UInt64(self.bounds.count * 8)) + self.bounds.count * 8
         }
         if self.startTimestampMilliseconds != 0 {
-            size += 2 + WireVarint.size(of: UInt64(bitPattern: self.startTimestampMilliseconds))
+            size += 2 + ProtobufBytes.varintSize(UInt64(bitPattern: self.startTimestampMilliseconds))
         }
         return size
     }
@@ -54,21 +54,21 @@ extension HistogramReader {
     }
 
     static func bytes(ofOffset offset: Int32, length: UInt32) -> Int {
-        (offset == 0 ? 0 : 1 + WireVarint.size(of: HistogramWalk.zigzag32(offset)))
-            + (length == 0 ? 0 : 1 + WireVarint.size(of: UInt64(length)))
+        (offset == 0 ? 0 : 1 + ProtobufBytes.varintSize(HistogramWalk.zigzag32(offset)))
+            + (length == 0 ? 0 : 1 + ProtobufBytes.varintSize(UInt64(length)))
     }
 
     private static func bytes(of side: Side) -> Int {
         var size = side.spanBytes
-        if side.deltas > 0 { size += 1 + WireVarint.size(of: UInt64(side.deltaBytes)) + side.deltaBytes }
-        if side.counts > 0 { size += 1 + WireVarint.size(of: UInt64(side.counts * 8)) + side.counts * 8 }
+        if side.deltas > 0 { size += 1 + ProtobufBytes.varintSize(UInt64(side.deltaBytes)) + side.deltaBytes }
+        if side.counts > 0 { size += 1 + ProtobufBytes.varintSize(UInt64(side.counts * 8)) + side.counts * 8 }
         return size
     }
 
     private static func bytes(of count: Count) -> Int {
         switch count {
         case .none: 0
-        case .integer(let value): 1 + WireVarint.size(of: value)
+        case .integer(let value): 1 + ProtobufBytes.varintSize(value)
         case .float: 9
         }
     }
@@ -94,8 +94,8 @@ extension HistogramReader {
     }
 
     private static func append(_ field: HistogramField, varint value: UInt64, to output: inout [UInt8]) {
-        WireVarint.append(UInt64(field.rawValue << 3), to: &output)
-        WireVarint.append(value, to: &output)
+        ProtobufBytes.append(varint: UInt64(field.rawValue << 3), to: &output)
+        ProtobufBytes.append(varint: value, to: &output)
     }
 
     private static func append(_ field: HistogramField, double bits: UInt64, to output: inout [UInt8]) {
@@ -135,8 +135,8 @@ private struct ListWriter: HistogramVisitor {
         _ range: Range<Int>
     ) throws(ProtocolError) {
         guard count > 0 else { return }
-        WireVarint.append(UInt64(field.rawValue << 3 | 2), to: &self.output)
-        WireVarint.append(UInt64(size), to: &self.output)
+        ProtobufBytes.append(varint: UInt64(field.rawValue << 3 | 2), to: &self.output)
+        ProtobufBytes.append(varint: UInt64(size), to: &self.output)
         try HistogramWalk.walk(bytes, range, only: field, &self)
     }
 
@@ -144,20 +144,20 @@ private struct ListWriter: HistogramVisitor {
 
     mutating func take(_ field: HistogramField, offset: Int32, length: UInt32) {
         self.output.append(UInt8(field.rawValue << 3 | 2))
-        WireVarint.append(UInt64(HistogramReader.bytes(ofOffset: offset, length: length)), to: &self.output)
+        ProtobufBytes.append(varint: UInt64(HistogramReader.bytes(ofOffset: offset, length: length)), to: &self.output)
         if offset != 0 {
             self.output.append(1 << 3)
-            WireVarint.append(HistogramWalk.zigzag32(offset), to: &self.output)
+            ProtobufBytes.append(varint: HistogramWalk.zigzag32(offset), to: &self.output)
         }
         if length != 0 {
             self.output.append(2 << 3)
-            WireVarint.append(UInt64(length), to: &self.output)
+            ProtobufBytes.append(varint: UInt64(length), to: &self.output)
         }
     }
 
     mutating func take(_ field: HistogramField, element value: UInt64) {
         if field.kind == .deltas {
-            WireVarint.append(HistogramWalk.zigzag(value), to: &self.output)
+            ProtobufBytes.append(varint: HistogramWalk.zigzag(value), to: &self.output)
         } else {
             HistogramReader.append(value, to: &self.output)
         }

@@ -56,12 +56,12 @@ struct HistogramReader: HistogramVisitor, Sendable {
             self.spanBuckets += UInt64(length)
             self.reach += Int64(offset) + Int64(length)
             let size = HistogramReader.bytes(ofOffset: offset, length: length)
-            self.spanBytes += 1 + WireVarint.size(of: UInt64(size)) + size
+            self.spanBytes += 1 + ProtobufBytes.varintSize(UInt64(size)) + size
         }
 
         fileprivate mutating func addDelta(_ bits: UInt64) {
             self.deltas += 1
-            self.deltaBytes += WireVarint.size(of: HistogramWalk.zigzag(bits))
+            self.deltaBytes += ProtobufBytes.varintSize(HistogramWalk.zigzag(bits))
             let (bucket, wraps) = self.current.addingReportingOverflow(Int64(bitPattern: bits))
             self.current = bucket
             if wraps { self.overflows = true }

@@ -51,15 +51,16 @@ struct HistogramRecord: Sendable {
         part == 1 ? Self.measurePrefix : "\(Self.measurePrefix)_\(part)"
     }
 
-    private static let measureNameBytes = Self.measureNames.map { Array($0.utf8) }
+    static let measureNameBytes = Self.measureNames.map { Array($0.utf8) }
 
-    static func isMeasureName(_ name: Span<UInt8>) -> Bool {
-        for candidate in Self.measureNameBytes where candidate.count == name.count {
-            var index = 0
-            while index < name.count, candidate[index] == name[index] { index += 1 }
-            if index == name.count { return true }
+    /// Which part a measure's name stands for, from 1; nil if it is no histogram's.
+    static func part(ofMeasure name: Span<UInt8>) -> Int? {
+        for (index, candidate) in Self.measureNameBytes.enumerated() where candidate.count == name.count {
+            var position = 0
+            while position < name.count, candidate[position] == name[position] { position += 1 }
+            if position == name.count { return index + 1 }
         }
-        return false
+        return nil
     }
 
     /// Bytes that Timestream counts for a part, its dimensions and its time aside.

@@ -20,11 +20,24 @@ struct HistogramSet: Sendable {
     /// Texts that are none of ours, and histograms that are none.
     var malformed = 0
 
+    var hasFaults: Bool { self.incomplete > 0 || self.malformed > 0 }
+
+    /// What a histogram takes beside its message, in an array that has grown by doubling.
+    static let bytesOfEntry = 64
+    /// How many there are.
+    var count = 0
+
+    var memoryBytes: Int { self.bytes.capacity + self.count * Self.bytesOfEntry }
+
     // MARK: Order
 
     /// Puts a series' histograms in order of time, for instance after two series have become one; of several at one time
     /// the shortest one stays, or the one whose bytes come first, so that nothing depends on the order of the rows.
     func normalize(_ entries: inout [Entry]) {
+        let isAscending = zip(entries, entries.dropFirst()).allSatisfy { earlier, later in
+            earlier.timestampMilliseconds < later.timestampMilliseconds
+        }
+        if isAscending { return }
         entries.sort { left, right in
             if left.timestampMilliseconds != right.timestampMilliseconds {
                 return left.timestampMilliseconds < right.timestampMilliseconds
@@ -69,7 +82,7 @@ struct HistogramSet: Sendable {
     /// Bytes of the `Histogram` message with its timestamp.
     func messageBytes(of entry: Entry) -> Int {
         let timestamp = UInt64(bitPattern: entry.timestampMilliseconds)
-        return entry.range.count + (timestamp == 0 ? 0 : 1 + WireVarint.size(of: timestamp))
+        return entry.range.count + (timestamp == 0 ? 0 : 1 + ProtobufBytes.varintSize(timestamp))
     }
 
     /// Appends the canonical `Histogram` message with its timestamp: a member of `TimeSeries.histograms`.
@@ -78,10 +91,11 @@ struct HistogramSet: Sendable {
         output += self.bytes[entry.start..<tail]
         if entry.timestampMilliseconds != 0 {
             output.append(UInt8(HistogramField.timestamp.rawValue << 3))
-            WireVarint.append(UInt64(bitPattern: entry.timestampMilliseconds), to: &output)
+            ProtobufBytes.append(varint: UInt64(bitPattern: entry.timestampMilliseconds), to: &output)
         }
         output += self.bytes[tail..<entry.range.upperBound]
     }
+
     /// Takes out a histogram's values, for the chunk encoder.
     ///
     /// - Throws: never for an entry of this set.

@@ -27,7 +27,7 @@ struct HistogramText: Sendable, Equatable {
         }
         self.partCount = count
         self.bytesPerPart = count == 1 ? message.count : Self.bytesPerPart(availableBytes)
-        self.checksum = HistogramChecksum.value(of: message)
+        self.checksum = CRC32.value(of: message, .zlib)
         self.messageBytes = message.count
     }
 

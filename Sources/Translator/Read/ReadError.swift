@@ -50,7 +50,7 @@ package enum ReadError: Error, Sendable, CustomStringConvertible {
     }
 }
 
-/// What an answer to one remote read request may hold, over all its queries.
+/// What an answer to one remote read request may hold, over all its queries; a histogram counts as one sample.
 package struct ReadLimits: Sendable {
     package var maxSamples: Int
     package var maxSeries: Int
@@ -64,7 +64,7 @@ package struct ReadLimits: Sendable {
     static let maximumDecodedBytes = 1 << 20
     /// Queries of one request; Prometheus sends one.
     static let maximumQueries = 64
-    /// Samples that a streamed answer reads and holds in one piece.
+    /// Floats that a streamed answer reads and holds in one piece, or histograms that take as much memory.
     static let samplesPerRun = 200_000
     /// Series that it reads in one piece: more cannot be named in one statement.
     static let seriesPerRun = 4_000
@@ -73,7 +73,23 @@ package struct ReadLimits: Sendable {
 /// The answer to a remote read request.
 package enum ReadAnswer: Sendable {
     /// A snappy block of a `prometheus.ReadResponse`.
-    case samples(body: [UInt8], sampleCount: Int)
+    case samples(body: [UInt8], counts: ReadCounts)
     /// Frames of `prometheus.ChunkedReadResponse`, which are made while they are sent.
     case stream(StreamedRead)
+}
+
+/// What an answer holds, and what it lacks.
+package struct ReadCounts: Sendable, Equatable {
+    /// Floats and histograms.
+    package var samples = 0
+    /// Times of series at which some parts of a histogram were found, but not all.
+    package var incompleteHistograms = 0
+    /// Stored texts that are no histogram's part, and histograms that are none.
+    package var malformedHistograms = 0
+
+    mutating func add(_ set: SeriesSet) {
+        self.samples += set.sampleCount
+        self.incompleteHistograms += set.histograms.incomplete
+        self.malformedHistograms += set.histograms.malformed
+    }
 }

@@ -42,6 +42,7 @@ enum ReadResponse {
             size += ProtobufBytes.fieldSize(ProtobufBytes.size(of: label, in: set))
         }
         for sample in series.samples { size += ProtobufBytes.fieldSize(Self.size(of: sample)) }
+        for entry in series.histograms { size += ProtobufBytes.fieldSize(set.histograms.messageBytes(of: entry)) }
         return size
     }
 
@@ -56,6 +57,10 @@ enum ReadResponse {
                 unsafe withUnsafeBytes(of: sample.bits.littleEndian) { unsafe output.append(contentsOf: $0) }
             }
             ProtobufBytes.append(field: 2, integer: sample.timestampMilliseconds, to: &output)
+        }
+        for entry in series.histograms {
+            ProtobufBytes.append(key: 4, set.histograms.messageBytes(of: entry), to: &output)
+            set.histograms.appendMessage(of: entry, to: &output)
         }
     }
 }

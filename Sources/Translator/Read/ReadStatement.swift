@@ -8,7 +8,7 @@ struct ReadStatement: Sendable {
         case samples
         /// The columns, and at most one row.
         case columns
-        /// The series, and how many rows each has; the columns must be known.
+        /// The series, how many rows each has, and the bytes of their histograms; the columns must be known.
         case series
     }
 
@@ -112,7 +112,13 @@ private struct StatementBuilder {
             // They come again at the end.
             self.tailBytes = self.sql.bytes.count
             self.sql.append(", COUNT(*) AS ")
-            self.sql.append(identifier: TableColumns.count)
+            self.sql.append(identifier: TableColumns.rowCount)
+            if self.known.isKnown(TableColumns.histogramData) {
+                self.sql.append(", SUM(LENGTH(")
+                self.sql.append(identifier: TableColumns.histogramData)
+                self.sql.append(")) AS ")
+                self.sql.append(identifier: TableColumns.byteCount)
+            }
         }
         self.sql.append(" FROM ")
         self.sql.append(identifier: Array(table.database.utf8))
@@ -149,22 +155,22 @@ private struct StatementBuilder {
 
     /// Leaves out rows of other writers, whose values are none of ours: where rows are counted, nobody looks at them.
     private mutating func addOwnRowsOnly() -> Bool {
-        let hasSpecials = self.known.isKnown(TableColumns.bigintValue)
-        guard hasSpecials || self.known.isKnown(TableColumns.doubleValue) else { return false }
+        let values: [(column: [UInt8], measures: [[UInt8]])] = [
+            (TableColumns.doubleValue, []), (TableColumns.bigintValue, [Self.specialMeasure]),
+            (TableColumns.histogramData, HistogramRecord.measureNameBytes),
+        ].filter { self.known.isKnown($0.0) }
+        guard !values.isEmpty else { return false }
         self.sql.append(" AND (")
-        if self.known.isKnown(TableColumns.doubleValue) {
-            self.sql.append(identifier: TableColumns.doubleValue)
-            self.sql.append(" IS NOT NULL")
-            if hasSpecials { self.sql.append(" OR ") }
-            self.columns.insert(TableColumns.doubleValue)
-        }
-        if hasSpecials {
-            self.sql.append("(")
-            self.sql.append(column: TableColumns.measureName, isIn: [Self.specialMeasure])
-            self.sql.append(" AND ")
-            self.sql.append(identifier: TableColumns.bigintValue)
-            self.sql.append(" IS NOT NULL)")
-            self.columns.insert(TableColumns.bigintValue)
+        for (index, value) in values.enumerated() {
+            if index > 0 { self.sql.append(" OR ") }
+            if !value.measures.isEmpty {
+                self.sql.append("(")
+                self.sql.append(column: TableColumns.measureName, isIn: value.measures)
+                self.sql.append(" AND ")
+            }
+            self.sql.append(identifier: value.column)
+            self.sql.append(value.measures.isEmpty ? " IS NOT NULL" : " IS NOT NULL)")
+            self.columns.insert(value.column)
         }
         self.sql.append(")")
         return true
@@ -302,18 +308,22 @@ private struct StatementBuilder {
     /// - Returns: false if no series can pass the matcher.
     mutating func addMetric(_ forms: [ValueSieve.Form]) -> Bool {
         let splitsSpecials = self.known.isLikely(TableColumns.specialMetric)
+        let asksForHistograms = self.known.isLikely(TableColumns.histogramData)
+        let own = [Self.specialMeasure] + (asksForHistograms ? HistogramRecord.measureNameBytes : [])
         var candidates: [Candidate] = []
         for form in forms {
             var sql = SQLText()
             var columns: [[UInt8]] = []
+            var assumedAbsent: [[UInt8]] = []
             switch form.sieve {
             case .anyOf(let values):
                 let measures = values.flatMap(TableColumns.measures)
                 if measures.isEmpty { return false }
                 if splitsSpecials { columns = [TableColumns.specialMetric] }
-                Self.append(measures, splitsSpecials: splitsSpecials, to: &sql)
+                if !asksForHistograms { assumedAbsent = [TableColumns.histogramData] }
+                Self.append(measures, own, splitsSpecials: splitsSpecials, to: &sql)
             case .noneOf(let values):
-                // Rows of special values pass: their metric is looked at afterwards.
+                // Rows of special values and of histograms pass: their metric is looked at afterwards.
                 let measures = values.filter { !$0.isEmpty }.flatMap(TableColumns.measures)
                 if measures.isEmpty { continue }
                 sql.append(column: TableColumns.measureName, isIn: measures, negated: true)
@@ -322,28 +332,31 @@ private struct StatementBuilder {
                 if splitsSpecials { columns = [TableColumns.specialMetric] }
                 Self.append(prefix: prefix, splitsSpecials: splitsSpecials, to: &sql)
             }
-            candidates.append(Candidate(sql: sql, columns: columns, isPattern: form.isPattern))
+            candidates.append(
+                Candidate(sql: sql, columns: columns, assumedAbsent: assumedAbsent, isPattern: form.isPattern)
+            )
         }
         self.add(candidates)
         return true
     }
 
-    /// Rows of these measures, and of special values of these metrics.
-    private static func append(_ measures: [[UInt8]], splitsSpecials: Bool, to sql: inout SQLText) {
+    /// Rows of these measures, and of special values and histograms of these metrics.
+    private static func append(_ measures: [[UInt8]], _ own: [[UInt8]], splitsSpecials: Bool, to sql: inout SQLText) {
         guard splitsSpecials else {
-            sql.append(column: TableColumns.measureName, isIn: measures + [Self.specialMeasure])
+            sql.append(column: TableColumns.measureName, isIn: measures + own)
             return
         }
         sql.append("(")
         sql.append(column: TableColumns.measureName, isIn: measures)
         sql.append(" OR (")
-        sql.append(column: TableColumns.measureName, isIn: [Self.specialMeasure])
+        sql.append(column: TableColumns.measureName, isIn: own)
         sql.append(" AND ")
         sql.append(column: TableColumns.specialMetric, isIn: measures)
         sql.append("))")
     }
 
-    /// Rows of measures that start so, of all escaped names, whose originals may start so, and of their special values.
+    /// Rows of measures that start so, of all escaped names, whose originals may start so, and of their special values and
+    /// histograms.
     private static func append(prefix: [UInt8], splitsSpecials: Bool, to sql: inout SQLText) {
         func either(_ column: [UInt8]) {
             sql.append(column: column, startsWith: prefix)

@@ -32,8 +32,10 @@ struct RowLayout: Sendable {
     private(set) var specialMetric: Int?
     /// Labels without a column of their own.
     private(set) var overflow: Int?
-    /// The rows that a row stands for, where they are grouped by series.
-    private(set) var count: Int?
+    private(set) var histogramData: Int?
+    /// The rows that a row stands for and the bytes of their histograms, where they are grouped by series.
+    private(set) var rowCount: Int?
+    private(set) var byteCount: Int?
     /// In the order of the label names' bytes; of two columns of one label, ours comes first.
     private(set) var labels: [LabelColumn] = []
 
@@ -49,8 +51,10 @@ struct RowLayout: Sendable {
             case TableColumns.bigintValue: self.bigintValue = index
             case TableColumns.specialMetric: self.specialMetric = index
             case TableColumns.overflow where column.scalarType == "VARCHAR": self.overflow = index
-            // Another writer may have a dimension of that name, which is text.
-            case TableColumns.count where column.scalarType == "BIGINT": self.count = index
+            case TableColumns.histogramData: self.histogramData = index
+            // Another writer may have dimensions of these names, which are text.
+            case TableColumns.rowCount where column.scalarType == "BIGINT": self.rowCount = index
+            case TableColumns.byteCount where column.scalarType == "BIGINT": self.byteCount = index
             default:
                 // Columns of multi-measure records that are no text are of others.
                 guard column.scalarType == "VARCHAR", let label = TableColumns.label(ofColumn: name) else { continue }

@@ -23,11 +23,25 @@ struct RowReader: ~Copyable {
         var time = 0
     }
 
+    /// What a row's value is.
+    enum Form {
+        case number
+        /// A bit pattern.
+        case special
+        /// A part of a histogram, from 1.
+        case histogram(part: Int)
+
+        /// Whether the measure is one of ours, and the metric's name in a column of its own.
+        var isApart: Bool { if case .number = self { false } else { true } }
+    }
+
     /// The cells of a row that are no labels.
     struct Row {
+        let form: Form
         fileprivate var time: QueryPage.Cell
         fileprivate var value: QueryPage.Cell
-        fileprivate var isSpecial: Bool
+        /// Where rows are counted, the bytes of their histograms.
+        fileprivate var byteCount = QueryPage.Cell.null
     }
 
     private static let specialMeasure = Array(ColumnName.specialMeasure.utf8)
@@ -54,7 +68,7 @@ struct RowReader: ~Copyable {
             layout = RowLayout(page.columns, names: &self.names)
             self.layout = layout
         }
-        let time = self.kind == .samples ? layout.time : layout.count
+        let time = self.kind == .samples ? layout.time : layout.rowCount
         guard let time, let measureName = layout.measureName, page.cells.count % page.columns.count == 0 else {
             throw Self.malformed("rows without time, count or measure name")
         }
@@ -69,16 +83,18 @@ struct RowReader: ~Copyable {
         guard let layout = self.layout else { return nil }
         var metric = cells[firstCell + self.columns.measureName]
         guard metric.count > 0 else { return nil }
-        let isSpecial = Self.isSpecialMeasure(text.extracting(try Self.range(metric, in: text)))
+        let form = Self.form(ofMeasure: text.extracting(try Self.range(metric, in: text)))
         let valueColumn: Int?
-        switch self.kind {
-        case .samples: valueColumn = isSpecial ? layout.bigintValue : layout.doubleValue
-        case .counts: valueColumn = layout.count
+        switch (self.kind, form) {
+        case (.counts, _): valueColumn = layout.rowCount
+        case (.samples, .number): valueColumn = layout.doubleValue
+        case (.samples, .special): valueColumn = layout.bigintValue
+        case (.samples, .histogram): valueColumn = layout.histogramData
         }
         guard let valueColumn else { return nil }
         let value = cells[firstCell + valueColumn]
         guard !value.isNull else { return nil }
-        if isSpecial {
+        if form.isApart {
             guard let column = layout.specialMetric else { return nil }
             metric = cells[firstCell + column]
             guard metric.count > 0 else { return nil }
@@ -97,7 +113,9 @@ struct RowReader: ~Copyable {
         if let column = layout.overflow, cells[firstCell + column].count > 0 {
             try self.appendOverflow(cells[firstCell + column], text)
         }
-        return Row(time: cells[firstCell + self.columns.time], value: value, isSpecial: isSpecial)
+        var row = Row(form: form, time: cells[firstCell + self.columns.time], value: value)
+        if self.kind == .counts, let column = layout.byteCount { row.byteCount = cells[firstCell + column] }
+        return row
     }
 
     /// Adds the labels that have no column of their own.
@@ -124,17 +142,35 @@ struct RowReader: ~Copyable {
         self.key[1...].sort { names[Int($0.name)].lexicographicallyPrecedes(names[Int($1.name)]) }
     }
 
-    static func sample(_ row: Row, _ text: Span<UInt8>) throws(ReadError) -> SeriesSet.Sample {
-        let time = text.extracting(try Self.range(row.time, in: text))
-        let number = text.extracting(try Self.range(row.value, in: text))
-        guard let milliseconds = CellText.timestampMilliseconds(time),
-            let bits = row.isSpecial ? CellText.bigintBits(number) : CellText.doubleBits(number)
-        else { throw Self.malformed("a time or a value that is none") }
-        return SeriesSet.Sample(timestampMilliseconds: milliseconds, bits: bits)
+    /// Since 1970-01-01 UTC.
+    static func timestampMilliseconds(_ row: Row, _ text: Span<UInt8>) throws(ReadError) -> Int64 {
+        let time = CellText.timestampMilliseconds(text.extracting(try Self.range(row.time, in: text)))
+        guard let time else { throw Self.malformed("a time that is none") }
+        return time
     }
 
-    static func count(_ row: Row, _ text: Span<UInt8>) throws(ReadError) -> Int {
-        let bits = CellText.bigintBits(text.extracting(try Self.range(row.value, in: text)))
+    /// The bit pattern of a row that is no histogram's.
+    static func bits(_ row: Row, _ text: Span<UInt8>) throws(ReadError) -> UInt64 {
+        let number = text.extracting(try Self.range(row.value, in: text))
+        let bits: UInt64?
+        if case .special = row.form { bits = CellText.bigintBits(number) } else { bits = CellText.doubleBits(number) }
+        guard let bits else { throw Self.malformed("a value that is none") }
+        return bits
+    }
+
+    /// Where the text of a histogram's part is.
+    static func textRange(_ row: Row, _ text: Span<UInt8>) throws(ReadError) -> Range<Int> {
+        try Self.range(row.value, in: text)
+    }
+
+    /// How many rows a row stands for, and the bytes of histograms that they hold.
+    static func counts(_ row: Row, _ text: Span<UInt8>) throws(ReadError) -> (rows: Int, bytes: Int) {
+        let rows = try Self.count(row.value, text)
+        return (rows, row.byteCount.isNull ? 0 : try Self.count(row.byteCount, text))
+    }
+
+    private static func count(_ cell: QueryPage.Cell, _ text: Span<UInt8>) throws(ReadError) -> Int {
+        let bits = CellText.bigintBits(text.extracting(try Self.range(cell, in: text)))
         guard let bits, let count = Int(exactly: bits) else { throw Self.malformed("a count that is none") }
         return count
     }
@@ -159,9 +195,19 @@ struct RowReader: ~Copyable {
         .store(TimestreamError(.malformedResponse, message: "a query's page has \(what)"))
     }
 
-    private static func isSpecialMeasure(_ text: Span<UInt8>) -> Bool {
-        guard text.count == Self.specialMeasure.count else { return false }
-        for index in 0..<text.count where text[index] != Self.specialMeasure[index] { return false }
-        return true
+    @inline(__always)
+    private static func form(ofMeasure name: Span<UInt8>) -> Form {
+        // Nearly all names end here: those of metrics that start so are escaped.
+        for index in ColumnName.prefix.indices where index >= name.count || name[index] != ColumnName.prefix[index] {
+            return .number
+        }
+        return Self.ownForm(ofMeasure: name)
+    }
+
+    private static func ownForm(ofMeasure name: Span<UInt8>) -> Form {
+        if let part = HistogramRecord.part(ofMeasure: name) { return .histogram(part: part) }
+        guard name.count == Self.specialMeasure.count else { return .number }
+        for index in name.indices where name[index] != Self.specialMeasure[index] { return .number }
+        return .special
     }
 }

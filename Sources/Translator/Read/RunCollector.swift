@@ -9,14 +9,13 @@ struct RunCollector: PageCollector, ~Copyable {
     private var rows: RowReader
     private var last: Int32 = -1
     /// By the places, from the first one of the run.
-    private var samples: [[SeriesSet.Sample]]
-    private var sampleCount = 0
+    private var samples: SampleRows
     private let stopAfter: Int
     private(set) var isOverflowing = false
 
     /// - Parameters:
     ///   - times: in milliseconds; samples at others belong to another run.
-    ///   - stopAfter: with more samples than these, the run has to be another one.
+    ///   - stopAfter: with more samples than these, the run has to be another one; a histogram counts by its memory.
     init(
         _ list: SeriesList,
         places: Range<Int>,
@@ -30,7 +29,7 @@ struct RunCollector: PageCollector, ~Copyable {
         self.budget = budget
         self.stopAfter = stopAfter
         self.rows = RowReader(.samples, names: list.names)
-        self.samples = Array(repeating: [], count: places.count)
+        self.samples = SampleRows(seriesCount: places.count)
     }
 
     mutating func take(_ page: QueryPage) throws(ReadError) -> Bool {
@@ -45,29 +44,22 @@ struct RunCollector: PageCollector, ~Copyable {
             else { continue }
             self.last = found.number
             guard self.places.contains(found.place) else { continue }
-            let sample = try RowReader.sample(row, text)
-            guard self.times.contains(sample.timestampMilliseconds) else { continue }
-            try self.budget.takeSample()
-            self.samples[found.place - self.places.lowerBound].append(sample)
-            self.sampleCount += 1
+            let number = found.place - self.places.lowerBound
+            try self.samples.add(row, text, to: number, times: self.times, &self.budget)
         }
-        self.isOverflowing = self.sampleCount > self.stopAfter
+        self.isOverflowing = self.samples.weight > self.stopAfter
         try self.budget.require(self.memoryBytes + page.memoryBytes)
         return !self.isOverflowing
     }
 
-    var memoryBytes: Int {
-        self.places.count * SeriesSet.seriesBytes + self.sampleCount * SeriesSet.sampleBytes
-    }
+    var memoryBytes: Int { self.samples.memoryBytes }
 
     /// The run's series, in order; one may have lost its samples meanwhile.
     consuming func finish() -> SeriesSet {
         var set = self.list.set
         set.series = Array(set.series[self.places])
-        for index in set.series.indices {
-            swap(&set.series[index].samples, &self.samples[index])
-            SeriesSet.normalize(&set.series[index].samples)
-        }
+        self.samples.move(to: &set)
+        for index in set.series.indices { SeriesSet.normalize(&set.series[index], set.histograms) }
         return set
     }
 }

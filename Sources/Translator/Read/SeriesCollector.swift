@@ -6,13 +6,12 @@ struct SeriesCollector: PageCollector, ~Copyable {
     private var rows = RowReader(.samples)
     private var selection: SeriesSelection
     /// By the series' numbers.
-    private var samples: [[SeriesSet.Sample]] = []
-    private var sampleCount = 0
+    private var samples = SampleRows()
     /// With more samples than these, the rest is not wanted.
     private let stopAfter: Int
     private(set) var isOverflowing = false
 
-    /// - Parameter stopAfter: how many samples are worth reading in one piece.
+    /// - Parameter stopAfter: how many samples are worth reading in one piece; a histogram counts by its memory.
     init(matchers: [LabelMatcher], budget: ReadBudget, stopAfter: Int = .max) {
         self.budget = budget
         self.stopAfter = stopAfter
@@ -30,32 +29,24 @@ struct SeriesCollector: PageCollector, ~Copyable {
             guard let row = try self.rows.read(firstCell, cells, text),
                 let series = try self.selection.number(of: self.rows.key, in: arena, &self.budget)
             else { continue }
-            let sample = try RowReader.sample(row, text)
-            try self.budget.takeSample()
-            if Int(series) == self.samples.count { self.samples.append([]) }
-            self.samples[Int(series)].append(sample)
-            self.sampleCount += 1
+            try self.samples.add(row, text, to: Int(series), &self.budget)
         }
-        self.isOverflowing = self.sampleCount > self.stopAfter
+        self.isOverflowing = self.samples.weight > self.stopAfter
         try self.budget.require(self.memoryBytes + page.memoryBytes)
         return !self.isOverflowing
     }
 
-    private var memoryBytes: Int {
-        self.selection.memoryBytes + self.samples.count * SeriesSet.seriesBytes
-            + self.sampleCount * SeriesSet.sampleBytes
-    }
+    private var memoryBytes: Int { self.selection.memoryBytes + self.samples.memoryBytes }
 
     /// All series, sorted; those that two writers have stored under different names of one label become one.
     consuming func finish() -> SeriesSet {
         let names = self.rows.names
         let sets = self.selection.finish()
         var set = SeriesSet(sets, names: names)
-        for number in set.series.indices {
-            // Moved, not copied.
-            swap(&set.series[number].samples, &self.samples[number])
-        }
+        self.samples.move(to: &set)
         set.normalize()
+        // Of some there are only parts of histograms.
+        set.series.removeAll { $0.sampleCount == 0 }
         return set
     }
 }

@@ -5,8 +5,9 @@ struct SeriesLister: PageCollector, ~Copyable {
     private(set) var budget: ReadBudget
     private var rows = RowReader(.counts)
     private var selection: SeriesSelection
-    /// By the series' numbers.
-    private var counts: [Int] = []
+    /// By the series' numbers, what their rows take.
+    private var weights: [Int] = []
+    private var sampleCount = 0
 
     init(matchers: [LabelMatcher], budget: ReadBudget) {
         self.budget = budget
@@ -22,28 +23,45 @@ struct SeriesLister: PageCollector, ~Copyable {
             guard let row = try self.rows.read(firstCell, cells, text),
                 let series = try self.selection.number(of: self.rows.key, in: arena, &self.budget)
             else { continue }
-            if Int(series) == self.counts.count { self.counts.append(0) }
-            let (sum, overflows) = self.counts[Int(series)].addingReportingOverflow(try RowReader.count(row, text))
-            self.counts[Int(series)] = overflows ? .max : sum
+            if Int(series) == self.weights.count { self.weights.append(0) }
+            let counts = try RowReader.counts(row, text)
+            var isHistogram = false
+            var isSample = true
+            if case .histogram(let part) = row.form { (isHistogram, isSample) = (true, part == 1) }
+            let weight = SampleRows.weight(rows: counts.rows, areHistograms: isHistogram, textBytes: counts.bytes)
+            self.weights[Int(series)] = Self.sum(self.weights[Int(series)], weight)
+            if isSample { self.sampleCount = Self.sum(self.sampleCount, counts.rows) }
         }
         // Once as it is here, and once sorted.
-        let sortedBytes = self.selection.memoryBytes + self.counts.count * SeriesSet.seriesBytes
+        let sortedBytes = self.selection.memoryBytes + self.weights.count * SeriesSet.seriesBytes
         try self.budget.require(self.selection.memoryBytes + sortedBytes + page.memoryBytes)
         return true
     }
 
     consuming func finish() -> SeriesList {
         let names = self.rows.names
-        return SeriesList(sets: self.selection.finish(), names: names, countsByNumber: self.counts)
+        return SeriesList(
+            sets: self.selection.finish(),
+            names: names,
+            weightsByNumber: self.weights,
+            sampleCount: self.sampleCount
+        )
+    }
+
+    fileprivate static func sum(_ left: Int, _ right: Int) -> Int {
+        let (sum, overflows) = left.addingReportingOverflow(right)
+        return overflows ? .max : sum
     }
 }
 
-/// The series of one query, in the order of their labels, each with the number of its rows.
+/// The series of one query, in the order of their labels, each with what its rows take.
 final class SeriesList: Sendable {
     /// Sorted; without samples.
     let set: SeriesSet
-    /// By the places in `set`.
-    let counts: [Int]
+    /// By the places in `set`, as numbers of floats.
+    let weights: [Int]
+    /// All floats and histograms.
+    let sampleCount: Int
     let names: LabelNames
     let memoryBytes: Int
 
@@ -51,28 +69,20 @@ final class SeriesList: Sendable {
     /// The place of each label set: several may be of one series.
     private let places: [Int32]
 
-    init(sets: consuming LabelSetTable, names: LabelNames, countsByNumber: [Int]) {
+    init(sets: consuming LabelSetTable, names: LabelNames, weightsByNumber: [Int], sampleCount: Int) {
         var set = SeriesSet(sets, names: names)
         let places = set.normalize()
-        var counts = [Int](repeating: 0, count: set.series.count)
+        var weights = [Int](repeating: 0, count: set.series.count)
         for (number, place) in places.enumerated() {
-            let (sum, overflows) = counts[Int(place)].addingReportingOverflow(countsByNumber[number])
-            counts[Int(place)] = overflows ? .max : sum
+            weights[Int(place)] = SeriesLister.sum(weights[Int(place)], weightsByNumber[number])
         }
         self.memoryBytes = 2 * sets.memoryBytes + set.series.count * SeriesSet.seriesBytes
         self.set = set
-        self.counts = counts
+        self.weights = weights
+        self.sampleCount = sampleCount
         self.names = names
         self.sets = sets
         self.places = places
-    }
-
-    /// All rows.
-    var rowCount: Int {
-        self.counts.reduce(0) { sum, count in
-            let (total, overflows) = sum.addingReportingOverflow(count)
-            return overflows ? .max : total
-        }
     }
 
     /// The place of the series with these labels; nil if it is not in the list.

@@ -16,8 +16,8 @@ struct SeriesRun: Sendable {
 
 /// The runs of all queries of a request, one after the other, each read when it is asked for.
 ///
-/// A result that fits into one run is read by one statement. A larger one is read twice: first its series and how many
-/// rows each has, then their samples, by runs of that list which fit into memory; a series that alone does not is read by
+/// A result that fits into one run is read by one statement. A larger one is read twice: first its series and what the
+/// rows of each take, then their samples, by runs of that list which fit into memory; a series that alone does not is read by
 /// slices of time. What is written meanwhile may or may not be seen, series that were not there at first are not.
 struct SeriesRuns: Sendable {
     /// What is left of a query that does not fit into one run.
@@ -67,7 +67,8 @@ struct SeriesRuns: Sendable {
             let index = self.nextQuery
             self.nextQuery += 1
             guard let query = self.queries[index] else { continue }
-            if let run = try await self.start(query, index), !run.set.series.isEmpty { return run }
+            guard let run = try await self.start(query, index) else { continue }
+            if !run.set.series.isEmpty || run.set.histograms.hasFaults { return run }
         }
     }
 
@@ -93,7 +94,7 @@ struct SeriesRuns: Sendable {
         _ = consume found
         // The columns are known from what was read, all of them.
         guard let (list, after) = try await query.list(self.budget, columnsAreKnown: true) else { return nil }
-        try after.checkRoom(samples: list.rowCount)
+        try after.checkRoom(samples: list.sampleCount)
         self.budget = after
         guard !list.set.series.isEmpty else { return nil }
         self.budget.heldBytes += list.memoryBytes
@@ -105,17 +106,18 @@ struct SeriesRuns: Sendable {
         let list = rest.list
         let first = rest.nextPlace
         let index = self.nextQuery - 1
-        if rest.slices.isEmpty, list.counts[first] > self.samplesPerRun {
-            rest.slices = Self.slices(rest.query.range, (list.counts[first] - 1) / self.samplesPerRun + 1)
+        if rest.slices.isEmpty, list.weights[first] > self.samplesPerRun {
+            let count = min((list.weights[first] - 1) / self.samplesPerRun + 1, Self.maximumSlices)
+            rest.slices = Self.slices(rest.query.range, count)
         }
         guard rest.slices.isEmpty else { return try await self.nextSlice(of: &rest, index) }
 
         var end = first
-        var samples = 0
-        while end < list.counts.count, end - first < ReadLimits.seriesPerRun,
-            list.counts[end] <= self.samplesPerRun - samples
+        var weight = 0
+        while end < list.weights.count, end - first < ReadLimits.seriesPerRun,
+            list.weights[end] <= self.samplesPerRun - weight
         {
-            samples += list.counts[end]
+            weight += list.weights[end]
             end += 1
         }
         let places = first..<end
@@ -131,6 +133,9 @@ struct SeriesRuns: Sendable {
         let memoryBytes = found.memoryBytes
         return SeriesRun(queryIndex: index, set: found.finish(), memoryBytes: memoryBytes)
     }
+
+    /// Of one series at once: what the store says of its bytes is not bound by any limit. Slices too large are halved.
+    private static let maximumSlices = 10_000
 
     /// Reads the next slice of one series; of a slice that turns out too large, a half.
     private mutating func nextSlice(of rest: inout Rest, _ index: Int) async throws(ReadError) -> SeriesRun {

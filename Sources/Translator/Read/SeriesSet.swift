@@ -1,4 +1,5 @@
-/// The answer to one query: series sorted by their labels, each with its samples in order of time, no time twice.
+/// The answer to one query: series sorted by their labels, each with its floats and its histograms in order of time, no
+/// time twice.
 ///
 /// What a response encoder needs, whichever form the client wants.
 struct SeriesSet: Sendable {
@@ -24,6 +25,10 @@ struct SeriesSet: Sendable {
         /// Places in `labels`, in the order of the names' bytes.
         var labels: Range<Int>
         var samples: [Sample]
+        var histograms: [HistogramSet.Entry] = []
+
+        /// Floats and histograms.
+        var sampleCount: Int { self.samples.count + self.histograms.count }
     }
 
     /// Sorted by bytes, so that names compare as their places.
@@ -31,19 +36,22 @@ struct SeriesSet: Sendable {
     var values: [UInt8] = []
     var labels: [Label] = []
     var series: [Series] = []
+    /// The messages of the series' histograms.
+    var histograms = HistogramSet()
 
-    var sampleCount: Int { self.series.reduce(0) { $0 + $1.samples.count } }
+    /// Floats and histograms.
+    var sampleCount: Int { self.series.reduce(0) { $0 + $1.sampleCount } }
 
     // MARK: Memory
 
     /// What a sample takes in an array that has grown by doubling.
     static let sampleBytes = 24
     /// What a series takes besides its labels and its samples: its entry, and the head of its array.
-    static let seriesBytes = 96
+    static let seriesBytes = 112
 
     var memoryBytes: Int {
         self.values.count + self.labels.count * MemoryLayout<Label>.stride + self.series.count * Self.seriesBytes
-            + self.sampleCount * Self.sampleBytes
+            + self.series.reduce(0) { $0 + $1.samples.count * Self.sampleBytes } + self.histograms.memoryBytes
     }
 
     // MARK: Making
@@ -99,17 +107,27 @@ struct SeriesSet: Sendable {
             let labels = self.series[index].labels
             // Taken out, so that the samples are not copied when they are sorted.
             let samples = self.series[index].samples
-            self.series[index].samples = []
+            let histograms = self.series[index].histograms
+            self.series[index] = Series(labels: labels, samples: [])
             if let last = sorted.last, self.compare(last, self.series[index]) == 0 {
                 sorted[sorted.count - 1].samples += samples
+                sorted[sorted.count - 1].histograms += histograms
             } else {
-                sorted.append(Series(labels: labels, samples: samples))
+                sorted.append(Series(labels: labels, samples: samples, histograms: histograms))
             }
             places[index] = Int32(sorted.count - 1)
         }
-        for index in sorted.indices { Self.normalize(&sorted[index].samples) }
+        for index in sorted.indices { Self.normalize(&sorted[index], self.histograms) }
         self.series = sorted
         return places
+    }
+
+    /// Puts the samples of a series in order; where it has a float and a histogram at one time, the float stays.
+    static func normalize(_ series: inout Series, _ histograms: HistogramSet) {
+        self.normalize(&series.samples)
+        guard !series.histograms.isEmpty else { return }
+        histograms.normalize(&series.histograms)
+        HistogramSet.remove(from: &series.histograms, atTimesOf: series.samples)
     }
 
     /// Below zero, zero or above, as the left series comes before, with or after the right one.

@@ -22,23 +22,23 @@ package struct StreamedRead: Sendable {
     /// Reads on when what was read has been sent, and one page ahead while it reads.
     ///
     /// - Parameter send: returns when there is room for more.
-    /// - Returns: how many samples were sent.
+    /// - Returns: what was sent, and what is missing.
     /// - Throws: what `send` throws; `ReadError` if the rest cannot be read. The answer is not complete then.
     @concurrent
-    package func write(to send: @Sendable ([UInt8]) async throws -> Void) async throws -> Int {
+    package func write(to send: @Sendable ([UInt8]) async throws -> Void) async throws -> ReadCounts {
         var runs = self.runs
         var writer = FrameWriter()
-        var sampleCount = 0
+        var counts = ReadCounts()
         var next = self.first.withLock { first in
             defer { first = nil }
             return first
         }
         while next != nil {
-            sampleCount += try await Self.write(&next, &writer, runs.budget, send)
+            try await Self.write(&next, &writer, runs.budget, send, &counts)
             next = try await runs.next(besides: writer.memoryBytes)
         }
         try await Self.send(&writer, send)
-        return sampleCount
+        return counts
     }
 
     /// Sends a run, and lets go of it before the next one is read.
@@ -46,19 +46,18 @@ package struct StreamedRead: Sendable {
         _ next: inout SeriesRun?,
         _ writer: inout FrameWriter,
         _ budget: ReadBudget,
-        _ send: @Sendable ([UInt8]) async throws -> Void
-    ) async throws -> Int {
-        guard let run = next.take() else { return 0 }
-        var sampleCount = 0
+        _ send: @Sendable ([UInt8]) async throws -> Void,
+        _ counts: inout ReadCounts
+    ) async throws {
+        guard let run = next.take() else { return }
+        counts.add(run.set)
         for series in run.set.series {
             if !run.continues { writer.begin(series, in: run.set, queryIndex: run.queryIndex) }
-            writer.append(series.samples)
-            sampleCount += series.samples.count
+            try writer.append(series, in: run.set)
             if !run.isContinued { writer.end(isListed: run.isListOnly) }
             try budget.require(run.memoryBytes + writer.memoryBytes)
             if writer.pendingBytes >= Self.pieceBytes { try await Self.send(&writer, send) }
         }
-        return sampleCount
     }
 
     private static func send(

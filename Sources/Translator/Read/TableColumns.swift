@@ -46,10 +46,13 @@ struct TableColumns: Sendable {
     static let measureName = Array("measure_name".utf8)
     static let doubleValue = Array("measure_value::double".utf8)
     static let bigintValue = Array("measure_value::bigint".utf8)
-    /// Our name of the number of rows in statements that count them.
-    static let count = Array("promx_count".utf8)
+    /// Our names in statements that count rows: of their number, and of the bytes of histograms that they hold.
+    static let rowCount = Array("promx_rows".utf8)
+    static let byteCount = Array("promx_bytes".utf8)
     static let specialMetric = Array(ColumnName.specialMetricDimension.utf8)
     static let overflow = Array(ColumnName.overflowDimension.utf8)
+    static let histogramData = Array(HistogramRecord.dataName.utf8)
+    private static let histogramNumbers = [HistogramRecord.countName, HistogramRecord.sumName].map { Array($0.utf8) }
     private static let noLabels = Array(ColumnName.noLabelsDimension.utf8)
     private static let valuePrefix = Array("measure_value".utf8)
 
@@ -59,6 +62,7 @@ struct TableColumns: Sendable {
     static func label(ofColumn column: [UInt8]) -> [UInt8]? {
         if column == Self.time || column == Self.measureName || column.starts(with: Self.valuePrefix) { return nil }
         if column == Self.specialMetric || column == Self.noLabels || column == Self.overflow { return nil }
+        if column == Self.histogramData || Self.histogramNumbers.contains(column) { return nil }
         let label = ColumnName.label(ofDimension: column)
         return label.isEmpty || label == LabelMatcher.metricName ? nil : label
     }
@@ -82,9 +86,10 @@ struct TableColumns: Sendable {
         }
     }
 
-    /// The metric name of a measure; empty for series without one, and nil for the measure of special values.
+    /// The metric name of a measure; empty for series without one, and nil for those of special values and histograms.
     static func metric(ofMeasure measure: [UInt8]) -> [UInt8]? {
         if measure.elementsEqual(ColumnName.specialMeasure.utf8) { return nil }
+        if HistogramRecord.part(ofMeasure: measure.span) != nil { return nil }
         if measure.elementsEqual(ColumnName.noNameMeasure.utf8) { return [] }
         return ColumnName.metric(ofMeasure: measure)
     }

@@ -65,7 +65,7 @@ struct TableQuery: Sendable {
             self.columns = TableColumns(known: self.knownColumns.names.withLock(\.self))
         }
         // Each further try knows of a column more, or fewer, or leaves the patterns out.
-        for _ in 0..<2 * self.matchers.count + 4 {
+        for _ in 0..<2 * self.matchers.count + 6 {
             guard
                 let statement = ReadStatement.make(
                     self.table,

@@ -110,13 +110,14 @@ package final class TableReader: Sendable {
     /// Encodes the results, and lets go of each form as soon as the next one is there.
     private static func answer(_ results: inout [SeriesSet], _ budget: inout ReadBudget) throws(ReadError) -> ReadAnswer
     {
-        let sampleCount = results.reduce(0) { $0 + $1.sampleCount }
+        var counts = ReadCounts()
+        for set in results { counts.add(set) }
         let byteCount = ReadResponse.size(of: results)
         try budget.require(byteCount)
         let message = ReadResponse.encode(results)
         results = []
         budget.heldBytes = byteCount
         try budget.require(SnappyBlock.maximumEncodedSize(of: byteCount))
-        return .samples(body: SnappyBlock.encode(message), sampleCount: sampleCount)
+        return .samples(body: SnappyBlock.encode(message), counts: counts)
     }
 }

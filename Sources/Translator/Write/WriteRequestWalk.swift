@@ -102,8 +102,9 @@ enum WriteRequestWalk {
         content.addLabel(name, value, field: field, bytes)
     }
 
+    /// Reads a sample, which both versions write alike.
     @inline(__always)
-    private static func sample(
+    static func sample(
         _ bytes: RawSpan,
         _ range: Range<Int>,
         _ content: inout WriteContent
@@ -130,6 +131,8 @@ enum WriteRequestWalk {
             switch (field.number, field.wireType) {
             case (1, .fixed64): bits = try reader.fixed64()
             case (2, .varint): timestamp = Int64(bitPattern: try reader.varint())
+            // Of version 2.0: since when the counter counts.
+            case (3, .varint): if try reader.varint() != 0 { content.counts.startTimestamps += 1 }
             case (1, _), (2, _): throw .malformedProtobuf(offset: reader.position, .fieldType)
             default: try reader.skip(field)
             }

@@ -5,8 +5,6 @@
 /// - Source: remote write 2.0 specification, `io/prometheus/write/v2/types.proto`.
 enum WriteRequestWalkV2 {
     private static let sampleKey: UInt8 = 2 << 3 | 2
-    private static let valueKey: UInt8 = 1 << 3 | 1
-    private static let timestampKey: UInt8 = 2 << 3 | 0
 
     /// Where the table's strings stand in the body.
     private struct Symbols {
@@ -77,7 +75,9 @@ enum WriteRequestWalkV2 {
         var metadata: Metadata?
         var reader = ProtobufReader(bytes, range: range)
         while true {
-            while let sample = reader.nextShortMessage(key: Self.sampleKey) { try Self.sample(bytes, sample, &content) }
+            while let sample = reader.nextShortMessage(key: Self.sampleKey) {
+                try WriteRequestWalk.sample(bytes, sample, &content)
+            }
             guard let field = try reader.nextField() else { break }
             switch (field.number, field.wireType) {
             case (1, .lengthDelimited):
@@ -90,7 +90,7 @@ enum WriteRequestWalkV2 {
             case (1, _):
                 throw .malformedProtobuf(offset: reader.position, .fieldType)
             case (2, _):
-                try Self.sample(bytes, try reader.message(field), &content)
+                try WriteRequestWalk.sample(bytes, try reader.message(field), &content)
             case (3, _):
                 try content.addHistogram(bytes, try reader.message(field))
             case (4, _):
@@ -159,44 +159,6 @@ enum WriteRequestWalkV2 {
             }
             content.addLabel(name, value, field: start..<place.upperBound, bytes)
         }
-    }
-
-    @inline(__always)
-    private static func sample(
-        _ bytes: RawSpan,
-        _ range: Range<Int>,
-        _ content: inout WriteContent
-    ) throws(ProtocolError) {
-        var reader = ProtobufReader(bytes, range: range)
-        if let bits = reader.nextFixed64(key: Self.valueKey),
-            let timestamp = try reader.nextVarint(key: Self.timestampKey), reader.isAtEnd
-        {
-            try content.addSample(timestamp: Int64(bitPattern: timestamp), bits: bits)
-        } else {
-            try Self.unusualSample(bytes, range, &content)
-        }
-    }
-
-    private static func unusualSample(
-        _ bytes: RawSpan,
-        _ range: Range<Int>,
-        _ content: inout WriteContent
-    ) throws(ProtocolError) {
-        var bits: UInt64 = 0
-        var timestamp: Int64 = 0
-        var hasStart = false
-        var reader = ProtobufReader(bytes, range: range)
-        while let field = try reader.nextField() {
-            switch (field.number, field.wireType) {
-            case (1, .fixed64): bits = try reader.fixed64()
-            case (2, .varint): timestamp = Int64(bitPattern: try reader.varint())
-            case (3, .varint): hasStart = try reader.varint() != 0
-            case (1, _), (2, _), (3, _): throw .malformedProtobuf(offset: reader.position, .fieldType)
-            default: try reader.skip(field)
-            }
-        }
-        if hasStart { content.counts.startTimestamps += 1 }
-        try content.addSample(timestamp: timestamp, bits: bits)
     }
 
     // MARK: Beside samples

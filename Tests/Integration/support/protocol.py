@@ -15,6 +15,24 @@ _SCALARS = {
     "uint64": descriptor_pb2.FieldDescriptorProto.TYPE_UINT64,
     "int32": descriptor_pb2.FieldDescriptorProto.TYPE_INT32,
     "uint32": descriptor_pb2.FieldDescriptorProto.TYPE_UINT32,
+    "sint32": descriptor_pb2.FieldDescriptorProto.TYPE_SINT32,
+    "sint64": descriptor_pb2.FieldDescriptorProto.TYPE_SINT64,
+}
+
+# The same in both versions. The last column: `*` for lists, or the name of a `oneof`.
+_HISTOGRAM = {
+    "BucketSpan": [("offset", 1, "sint32", ""), ("length", 2, "uint32", "")],
+    "Histogram": [
+        ("count_int", 1, "uint64", "count"), ("count_float", 2, "bits", "count"), ("sum", 3, "bits", ""),
+        ("schema", 4, "sint32", ""), ("zero_threshold", 5, "bits", ""),
+        ("zero_count_int", 6, "uint64", "zero_count"), ("zero_count_float", 7, "bits", "zero_count"),
+        ("negative_spans", 8, "BucketSpan", "*"), ("negative_deltas", 9, "sint64", "*"),
+        ("negative_counts", 10, "bits", "*"),
+        ("positive_spans", 11, "BucketSpan", "*"), ("positive_deltas", 12, "sint64", "*"),
+        ("positive_counts", 13, "bits", "*"),
+        ("reset_hint", 14, "int32", ""), ("timestamp", 15, "int64", ""), ("custom_values", 16, "bits", "*"),
+        ("start_timestamp", 17, "int64", ""),
+    ],
 }
 
 # Labels are bytes here, so that invalid UTF-8 can be sent too.
@@ -22,7 +40,7 @@ _MESSAGES = {
     "Label": [("name", 1, "bytes", ""), ("value", 2, "bytes", "")],
     "Sample": [("value", 1, "bits", ""), ("timestamp", 2, "int64", "")],
     "Exemplar": [("labels", 1, "Label", "*"), ("value", 2, "double", ""), ("timestamp", 3, "int64", "")],
-    "Histogram": [("count_int", 1, "uint64", ""), ("sum", 3, "double", ""), ("timestamp", 15, "int64", "")],
+    **_HISTOGRAM,
     "TimeSeries": [
         ("labels", 1, "Label", "*"), ("samples", 2, "Sample", "*"), ("exemplars", 3, "Exemplar", "*"),
         ("histograms", 4, "Histogram", "*"),
@@ -51,7 +69,7 @@ _MESSAGES_2 = {
     "Sample": [("value", 1, "bits", ""), ("timestamp", 2, "int64", ""), ("start_timestamp", 3, "int64", "")],
     "Exemplar": [("labels_refs", 1, "uint32", "*"), ("value", 2, "double", ""), ("timestamp", 3, "int64", "")],
     "Metadata": [("type", 1, "int32", ""), ("help_ref", 3, "uint32", ""), ("unit_ref", 4, "uint32", "")],
-    "Histogram": [("count_int", 1, "uint64", ""), ("sum", 3, "double", ""), ("timestamp", 15, "int64", "")],
+    **_HISTOGRAM,
     "TimeSeries": [
         ("labels_refs", 1, "uint32", "*"), ("samples", 2, "Sample", "*"), ("histograms", 3, "Histogram", "*"),
         ("exemplars", 4, "Exemplar", "*"), ("metadata", 5, "Metadata", ""), ("created_timestamp", 6, "int64", ""),
@@ -64,9 +82,15 @@ def _messages(package, messages):
     file = descriptor_pb2.FileDescriptorProto(name=f"{package}.proto", package=package, syntax="proto3")
     for message_name, fields in messages.items():
         message = file.message_type.add(name=message_name)
-        for name, number, kind, repeated in fields:
+        for name, number, kind, rule in fields:
             field = message.field.add(name=name, number=number)
-            field.label = field.LABEL_REPEATED if repeated else field.LABEL_OPTIONAL
+            field.label = field.LABEL_REPEATED if rule == "*" else field.LABEL_OPTIONAL
+            if rule not in ("", "*"):
+                choices = [choice.name for choice in message.oneof_decl]
+                if rule not in choices:
+                    message.oneof_decl.add(name=rule)
+                    choices.append(rule)
+                field.oneof_index = choices.index(rule)
             if kind in _SCALARS:
                 field.type = _SCALARS[kind]
             else:
@@ -82,6 +106,7 @@ def _messages(package, messages):
 _classes = _messages("prometheus", _MESSAGES)
 RequestV2 = _messages("io.prometheus.write.v2", _MESSAGES_2)["Request"]
 WriteRequest = _classes["WriteRequest"]
+Histogram = _classes["Histogram"]
 ReadRequest = _classes["ReadRequest"]
 ReadResponse = _classes["ReadResponse"]
 ChunkedReadResponse = _classes["ChunkedReadResponse"]
@@ -152,6 +177,17 @@ def decode_read(body):
         assert list(series) == sorted(series), "series are not sorted"
         results.append(series)
     return results
+
+
+def decode_histograms(body):
+    """Of the one query's answer, a dict from the label set to its `Histogram` messages."""
+    response = ReadResponse()
+    response.ParseFromString(bytes(cramjam.snappy.decompress_raw(body)))
+    (result,) = response.results
+    return {
+        tuple((label.name, label.value) for label in entry.labels): list(entry.histograms)
+        for entry in result.timeseries
+    }
 
 
 def _crc32c_table():

@@ -22,9 +22,9 @@ struct HistogramAssemblerTests {
             .map { Row(series: series, time: time, text: $0) }
     }
 
-    private static func assemble(_ rows: [Row], limitBytes: Int = 1 << 24) throws -> HistogramSet {
-        var assembler = HistogramAssembler(limitBytes: limitBytes)
-        for row in rows { try assembler.add(row.text.span, series: row.series, timestampMilliseconds: row.time) }
+    private static func assemble(_ rows: [Row]) -> HistogramSet {
+        var assembler = HistogramAssembler()
+        for row in rows { assembler.add(row.text.span, series: row.series, timestampMilliseconds: row.time) }
         return assembler.finish()
     }
 
@@ -59,7 +59,7 @@ struct HistogramAssemblerTests {
         }
         rows += rows.shuffled(using: &random).prefix(10)
         rows.shuffle(using: &random)
-        let set = try Self.assemble(rows)
+        let set = Self.assemble(rows)
         #expect(set.series.indices.map { Self.messages(set, $0) } == expected)
         #expect(set.incomplete == 0)
         #expect(set.malformed == 0)
@@ -80,7 +80,7 @@ struct HistogramAssemblerTests {
         for missing in rows.indices {
             var some = rows
             some.remove(at: missing)
-            let set = try Self.assemble(some + some)
+            let set = Self.assemble(some + some)
             #expect(set.series.allSatisfy { $0.isEmpty })
             #expect(set.incomplete == 1)
             #expect(set.malformed == 0)
@@ -95,19 +95,19 @@ struct HistogramAssemblerTests {
         let two = try Self.rows(other, series: 0, time: 5, availableBytes: 100)
         #expect(one.count == two.count)
         // All but the last part of one, the last part of the other: the bytes would make a valid histogram.
-        var set = try Self.assemble(one.dropLast() + two.suffix(1))
+        var set = Self.assemble(one.dropLast() + two.suffix(1))
         #expect(set.series.allSatisfy { $0.isEmpty })
         #expect(set.incomplete == 1)
 
         var elsewhere = one
         elsewhere[1].time = 6
         elsewhere[2].series = 1
-        set = try Self.assemble(elsewhere)
+        set = Self.assemble(elsewhere)
         #expect(set.series.allSatisfy { $0.isEmpty })
         #expect(set.incomplete == 3)
 
         // What is left of a histogram that came second does not count beside the first.
-        set = try Self.assemble(Array(two.dropFirst()) + one)
+        set = Self.assemble(Array(two.dropFirst()) + one)
         #expect(Self.messages(set, 0).count == 1)
         #expect(set.incomplete == 0)
     }
@@ -119,8 +119,8 @@ struct HistogramAssemblerTests {
         let rows =
             try Self.rows(Self.large, series: 0, time: 5, availableBytes: 100)
             + Self.rows(other, series: 0, time: 5, availableBytes: 90)
-        let one = Self.messages(try Self.assemble(rows), 0)
-        #expect(one == Self.messages(try Self.assemble(rows.reversed()), 0))
+        let one = Self.messages(Self.assemble(rows), 0)
+        #expect(one == Self.messages(Self.assemble(rows.reversed()), 0))
         var expected = Self.large
         expected.timestamp = 5
         #expect(one == [expected.message])
@@ -144,7 +144,7 @@ struct HistogramAssemblerTests {
         // The second part of two, without a byte.
         bad.append(Array("22".utf8) + good[2..<7])
         rows = bad.map { Row(series: 0, time: 5, text: $0) } + rows
-        let set = try Self.assemble(rows)
+        let set = Self.assemble(rows)
         #expect(Self.messages(set, 0).count == 1)
         #expect(set.malformed == bad.count)
         #expect(set.incomplete == 0)
@@ -157,7 +157,7 @@ struct HistogramAssemblerTests {
         histogram.timestamp = 99
         let texts = try HistogramTextTests.texts(histogram.messyMessage(&random), availableBytes: 1_900)
         histogram.timestamp = 5
-        let set = try Self.assemble(texts.map { Row(series: 0, time: 5, text: $0) })
+        let set = Self.assemble(texts.map { Row(series: 0, time: 5, text: $0) })
         #expect(Self.messages(set, 0) == [histogram.message])
     }
 
@@ -169,25 +169,37 @@ struct HistogramAssemblerTests {
             let letters = (0..<count).map { _ in Base85.alphabet.randomElement(using: &random) ?? 0 }
             return Row(series: 0, time: Int64.random(in: 0...3, using: &random), text: Array("2".utf8) + letters)
         }
-        let set = try Self.assemble(rows)
+        let set = Self.assemble(rows)
         #expect(set.malformed + set.incomplete > 0)
     }
 
-    @Test("memory has a bound: for whole histograms and for parts that wait")
+    @Test("memory grows with whole histograms and with parts that wait, and less than was foretold")
     func memory() throws {
-        let whole = try Self.rows(Self.large, series: 0, time: 1, availableBytes: 2_000)
-        let part = try Self.rows(Self.large, series: 0, time: 1, availableBytes: 150)
-        for row in [whole[0], part[0]] {
-            var assembler = HistogramAssembler(limitBytes: 20_000)
+        for availableBytes in [2_000, 150] {
+            let rows = try (1...500 as ClosedRange<Int64>).map { time in
+                try Self.rows(Self.large, series: 0, time: time, availableBytes: availableBytes)
+            }
+            var assembler = HistogramAssembler()
             var taken = 0
-            #expect(throws: HistogramMemoryError(limitBytes: 20_000)) {
-                for time in 0..<10_000 as Range<Int64> {
-                    try assembler.add(row.text.span, series: 0, timestampMilliseconds: time)
-                    taken += 1
+            var textBytes = 0
+            for row in rows.compactMap(\.first) + rows.flatMap({ $0.dropFirst() }) {
+                let before = assembler.memoryBytes
+                assembler.add(row.text.span, series: row.series, timestampMilliseconds: row.time)
+                taken += 1
+                textBytes += row.text.count
+                // While a part waits, room is kept for the heads of all.
+                if taken <= rows.count, taken > 1 { #expect(assembler.memoryBytes > before) }
+                if availableBytes == 2_000 {
+                    let most = HistogramAssembler.memoryBytes(rows: taken, textBytes: textBytes * 2)
+                    #expect(assembler.memoryBytes <= most)
                 }
             }
-            #expect((10...120).contains(taken))
+            #expect(assembler.memoryBytes <= HistogramAssembler.memoryBytes(rows: taken, textBytes: textBytes * 2))
+            #expect(assembler.memoryBytes >= 500 * Self.large.storedMessage.count)
+            let set = assembler.finish()
+            #expect(set.count == 500 && set.series[0].count == 500)
         }
+        #expect(HistogramAssembler.memoryBytes(rows: .max, textBytes: .max) == .max)
     }
 
     @Test("a float wins over the histogram of its time")
@@ -198,7 +210,7 @@ struct HistogramAssemblerTests {
         for time in [1, 2, 3, 5, 8] as [Int64] {
             rows += try Self.rows(histogram, series: 0, time: time, availableBytes: 50)
         }
-        let set = try Self.assemble(rows)
+        let set = Self.assemble(rows)
         var entries = set.series[0]
         let samples = [0, 2, 4, 5, 9].map { SeriesSet.Sample(timestampMilliseconds: $0, bits: 0) }
         HistogramSet.remove(from: &entries, atTimesOf: samples)

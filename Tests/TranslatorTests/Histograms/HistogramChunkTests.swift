@@ -26,7 +26,7 @@ struct HistogramChunkTests {
     }
 
     /// What a reader of chunks can know of a histogram, hint aside.
-    private static func readable(_ histogram: TestHistogram) -> TestHistogram {
+    static func readable(_ histogram: TestHistogram) -> TestHistogram {
         var readable = histogram
         readable.timestamp = 0
         readable.startTimestamp = 0
@@ -95,10 +95,10 @@ struct HistogramChunkTests {
     func fromTexts() throws {
         var random = SeededGenerator(seed: 21)
         let histograms = (0..<50).map { (time: Int64($0), histogram: TestHistogram.random(buckets: 9, &random)) }
-        var assembler = HistogramAssembler(limitBytes: 1 << 20)
+        var assembler = HistogramAssembler()
         for (time, histogram) in histograms.reversed() {
             for text in try HistogramTextTests.texts(histogram.storedMessage, availableBytes: 60).reversed() {
-                try assembler.add(text.span, series: 0, timestampMilliseconds: time)
+                assembler.add(text.span, series: 0, timestampMilliseconds: time)
             }
         }
         let set = assembler.finish()

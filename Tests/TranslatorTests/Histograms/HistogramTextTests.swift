@@ -161,7 +161,7 @@ struct HistogramRecordTests {
 
     private static func isOurs(_ name: String) -> Bool {
         let bytes = Array(name.utf8)
-        return HistogramRecord.isMeasureName(bytes.span)
+        return HistogramRecord.part(ofMeasure: bytes.span) != nil
     }
 
     @Test("labels that leave no room, and histograms that are too large, are refused")

@@ -60,7 +60,7 @@ struct MalformedPageTests {
     func malformedCounts() throws {
         let columns = [
             QueryPage.Column(name: "measure_name", scalarType: "VARCHAR"),
-            QueryPage.Column(name: "promx_count", scalarType: "BIGINT"),
+            QueryPage.Column(name: "promx_rows", scalarType: "BIGINT"),
         ]
         func list(_ rows: [[String?]], _ columns: [QueryPage.Column]) throws(ReadError) -> SeriesList {
             var page = QueryPage(queryID: "Q", columns: columns, cells: [], arena: [], nextToken: nil)
@@ -70,15 +70,15 @@ struct MalformedPageTests {
             return lister.finish()
         }
         let found = try list([["up", "7"], ["down", "1"], ["up", "2"], [nil, "5"], ["gone", nil]], columns)
-        #expect(found.counts == [1, 9])
+        #expect(found.weights == [1, 9])
         let largest = "\(Int.max)"
-        #expect(try list([["up", largest], ["up", largest], ["down", "1"]], columns).rowCount == .max)
+        #expect(try list([["up", largest], ["up", largest], ["down", "1"]], columns).sampleCount == .max)
         for wrong in ["", "x", "-1", "1.5", "99999999999999999999"] {
             #expect(throws: ReadError.self) { try list([["up", wrong]], columns) }
         }
         #expect(throws: ReadError.self) { try list([["up"]], [columns[0]]) }
         #expect(throws: ReadError.self) {
-            try list([["up", "1"]], [columns[0], .init(name: "promx_count", scalarType: "VARCHAR")])
+            try list([["up", "1"]], [columns[0], .init(name: "promx_rows", scalarType: "VARCHAR")])
         }
     }
 }

@@ -48,10 +48,12 @@ private struct Oracle {
 struct ReadPropertyTests {
     private static let metrics = [
         "up", "down", "http_requests", "http.requests", "http requests", "promx_special", "promx_unnamed", "promx_x",
+        "promx_histogram", "promx_histogram_2",
         "job:up:sum", "\u{1F98A}", "e\u{301}", "\u{e9}", "a'b\"c\\d", "time", "a", "b", "a_b", "a%b",
     ]
     private static let names = [
         "job", "Job", "zone", "http.route", "__replica__", "time", "measure_name", "promx_metric", "promx_empty",
+        "promx_data", "promx_count", "promx_rows",
         "a'b", "a\"b", "n\u{0}l", "x_", "\u{e9}", "e\u{301}",
     ]
     private static let values = [
@@ -64,12 +66,18 @@ struct ReadPropertyTests {
 
     private typealias Labels = [[UInt8]: [UInt8]]
 
+    /// What was written of a series, by time.
+    private struct Stored {
+        var samples: [Int64: UInt64] = [:]
+        var histograms: [Int64: TestHistogram] = [:]
+    }
+
     /// Writes random series through the product's own writer.
     private func write(
         into stores: [MemoryTable],
         using generator: inout SeededGenerator
-    ) async throws -> [Labels: [Int64: UInt64]] {
-        var expected: [Labels: [Int64: UInt64]] = [:]
+    ) async throws -> [Labels: Stored] {
+        var expected: [Labels: Stored] = [:]
         var request = WriteRequestBuilder()
         for _ in 0..<60 {
             var labels: [([UInt8], [UInt8])] = [
@@ -82,12 +90,23 @@ struct ReadPropertyTests {
             let key = Labels(uniqueKeysWithValues: labels)
             for _ in 0..<Int.random(in: 1...5, using: &generator) {
                 let time = Int64.random(in: 0...9, using: &generator)
-                guard expected[key]?[time] == nil else { continue }
+                guard expected[key]?.samples[time] == nil else { continue }
                 let bits = Self.numbers.randomElement(using: &generator) ?? 0
-                expected[key, default: [:]][time] = bits
+                expected[key, default: Stored()].samples[time] = bits
                 samples.append((bits, time))
             }
-            request.series(labels: labels, samples: samples)
+            var histograms: [(Int, [UInt8])] = []
+            for _ in 0..<([0, 0, 0, 0, 0, 2].randomElement(using: &generator) ?? 0) {
+                let time = Int64.random(in: 0...9, using: &generator)
+                guard expected[key]?.histograms[time] == nil else { continue }
+                // Of several parts, some of them.
+                let buckets = [5, 5, 5, 400].randomElement(using: &generator) ?? 5
+                var histogram = TestHistogram.random(buckets: buckets, &generator)
+                histogram.timestamp = time
+                expected[key, default: Stored()].histograms[time] = histogram
+                histograms.append((4, histogram.message))
+            }
+            request.series(labels: labels, samples: samples, extra: histograms)
         }
         let options = WriteOptions(
             table: TableName(database: "db", table: "tbl"),
@@ -119,22 +138,23 @@ struct ReadPropertyTests {
     }
 
     private func expectedResult(
-        _ stored: [Labels: [Int64: UInt64]],
+        _ stored: [Labels: Stored],
         _ matchers: [ReadRequestBuilder.Matcher],
         _ range: ClosedRange<Int64>
     ) -> [DecodedResponse.Series] {
         var result: [DecodedResponse.Series] = []
-        for (labels, samples) in stored {
+        for (labels, series) in stored {
             guard matchers.allSatisfy({ Oracle.accepts($0, labels[$0.name] ?? []) }) else { continue }
-            let wanted = samples.filter { range.contains($0.key) }.sorted { $0.key < $1.key }
-            guard !wanted.isEmpty else { continue }
+            let wanted = series.samples.filter { range.contains($0.key) }.sorted { $0.key < $1.key }
+            let histograms = series.histograms.filter { range.contains($0.key) && series.samples[$0.key] == nil }
+            guard !wanted.isEmpty || !histograms.isEmpty else { continue }
             let pairs = labels.sorted { $0.key.lexicographicallyPrecedes($1.key) }
-            result.append(
-                DecodedResponse.Series(
-                    labels: pairs.map { .init(name: $0.key, value: $0.value) },
-                    samples: wanted.map { .init(time: $0.key, bits: $0.value) }
-                )
+            var found = DecodedResponse.Series(
+                labels: pairs.map { .init(name: $0.key, value: $0.value) },
+                samples: wanted.map { .init(time: $0.key, bits: $0.value) }
             )
+            found.histograms = histograms.sorted { $0.key < $1.key }.map(\.value)
+            result.append(found)
         }
         return result.sorted { left, right in
             for (one, other) in zip(left.labels, right.labels) {
@@ -143,6 +163,17 @@ struct ReadPropertyTests {
             }
             return left.labels.count < right.labels.count
         }
+    }
+
+    /// What of a series chunks can say.
+    private static func streamed(_ series: DecodedResponse.Series) -> DecodedResponse.Series {
+        var series = series
+        series.histograms = series.histograms.map { histogram in
+            var readable = HistogramChunkTests.readable(histogram)
+            readable.timestamp = histogram.timestamp
+            return readable
+        }
+        return series
     }
 
     @Test(
@@ -161,7 +192,8 @@ struct ReadPropertyTests {
         let table = TableName(database: "db", table: "tbl")
         let readers = [(exact, TableReader(table: table)), (wide, TableReader(table: table))]
         var found = 0
-        for _ in 0..<40 {
+        var foundHistograms = 0
+        for _ in 0..<25 {
             let matchers = (0..<Int.random(in: 0...3, using: &generator)).map { _ in
                 self.randomMatcher(using: &generator)
             }
@@ -176,18 +208,21 @@ struct ReadPropertyTests {
                 let expected = self.expectedResult(stored, matchers, range)
                 let results = try DecodedResponse(block: answer.body).results
                 #expect(results == [expected], "\(store.statements.last ?? "")")
-                #expect(answer.sampleCount == expected.reduce(0) { $0 + $1.samples.count })
+                #expect(answer.sampleCount == expected.reduce(0) { $0 + $1.samples.count + $1.histograms.count })
+                #expect(answer.counts.incompleteHistograms == 0 && answer.counts.malformedHistograms == 0)
+                foundHistograms += expected.reduce(0) { $0 + $1.histograms.count }
                 found += answer.sampleCount
                 // The same by frames, with runs of any size: from one statement down to slices of one series.
                 guard Int.random(in: 0..<6, using: &generator) == 0 else { continue }
                 request.accept(packed: [1, 0])
-                let runSize = [5, 20, 60, 1_000].randomElement(using: &generator) ?? 5
+                let runSize = [3, 40, 400, 10_000].randomElement(using: &generator) ?? 3
                 let streaming = TableReader(table: table, samplesPerRun: runSize)
-                let stream = try await readStream(store, request, reader: streaming)
-                #expect(stream.results(queries: 1) == [expected])
+                let stream = try await readStream(store, request, reader: streaming, deadline: .now + .seconds(300))
+                #expect(stream.results(queries: 1) == [expected.map(Self.streamed)])
                 #expect(stream.sampleCount == answer.sampleCount)
             }
         }
         #expect(found > 100)
+        #expect(foundHistograms > 0)
     }
 }

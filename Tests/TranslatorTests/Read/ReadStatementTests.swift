@@ -130,6 +130,50 @@ struct ReadStatementTests {
         #expect(try #require(second).columns.isEmpty)
     }
 
+    @Test("histograms of the metric are asked for, unless the table is known to have none")
+    func histograms() throws {
+        let names = #"'promx_special', "# + HistogramRecord.measureNames.map { "'\($0)'" }.joined(separator: ", ")
+        let up: [ReadRequestBuilder.Matcher] = [.init("__name__", .equal, "up")]
+        let condition = #" AND ("measure_name" = 'up' OR ("measure_name" IN (\#(names)) AND "promx_metric" = 'up'))"#
+        for known in [nil, ["promx_metric", "promx_data"]] {
+            let statement = try #require(try self.make(up, known: known))
+            #expect(try self.conditions(statement) == condition)
+            #expect(statement.assumedAbsent.isEmpty)
+            // Its column is not named, so it need not be there.
+            #expect(statement.columns == [Array("promx_metric".utf8)])
+        }
+        let without = try #require(try self.make(up))
+        #expect(without.assumedAbsent == [Array("promx_data".utf8)])
+    }
+
+    @Test("counted are the rows that have a value of ours, and the bytes of histograms")
+    func counting() throws {
+        func make(_ known: [String]) -> ReadStatement? {
+            ReadStatement.make(
+                TableName(database: "d", table: "t"),
+                .series,
+                range: 1...2,
+                matchers: [],
+                columns: TableColumns(known: Set(known.map { Array($0.utf8) })),
+                usesPatterns: true
+            )
+        }
+        let own = ["promx_data", "promx_count", "promx_sum", "promx_metric", "time", "measure_name"]
+        let text = try #require(make(own + ["job", "measure_value::double", "measure_value::varchar"])).text
+        _ = try SQLParser.parse(text)
+        let start =
+            #"SELECT "measure_name", "job", "promx_metric", COUNT(*) AS "promx_rows", "#
+            + #"SUM(LENGTH("promx_data")) AS "promx_bytes" FROM "#
+        #expect(text.hasPrefix(start))
+        #expect(text.contains(#" AND ("measure_value::double" IS NOT NULL OR ("measure_name" IN ('promx_histogram', "#))
+        #expect(text.contains(#"'promx_histogram_16') AND "promx_data" IS NOT NULL))"#))
+        #expect(text.hasSuffix(#" GROUP BY "measure_name", "job", "promx_metric""#))
+        #expect(try #require(make(own)).columns.contains(Array("promx_data".utf8)))
+        #expect(make(["job", "time", "measure_name"]) == nil)
+        let floats = try #require(make(["job", "measure_value::double"])).text
+        #expect(!floats.contains("LENGTH") && floats.contains(#" AND ("measure_value::double" IS NOT NULL) GROUP"#))
+    }
+
     @Test(
         "a matcher that no stored series can pass needs no statement",
         arguments: [

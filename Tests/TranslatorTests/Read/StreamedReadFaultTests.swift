@@ -73,7 +73,7 @@ struct StreamedReadFaultTests {
         }
         let stream = try await self.begin(store, limits: .init(maxSamples: 200, maxSeries: 20))
         let sink = FakeSink()
-        let sampleCount = try await stream.write { try await sink.send($0) }
+        let sampleCount = try await stream.write { try await sink.send($0) }.samples
         #expect(sampleCount == 200)
     }
 
@@ -220,7 +220,7 @@ struct StreamedReadFaultTests {
         let store = MemoryTable(self.rows, behaviour: behaviour)
         let stream = try await self.begin(store)
         let sink = FakeSink()
-        let sampleCount = try await stream.write { try await sink.send($0) }
+        let sampleCount = try await stream.write { try await sink.send($0) }.samples
         #expect(sampleCount == 200)
         #expect(try DecodedFrames(sink.bytes).frames.count == 20)
         // Once refused, not tried again.

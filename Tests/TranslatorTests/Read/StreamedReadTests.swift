@@ -165,7 +165,7 @@ struct StreamedReadTests {
             .init(special: "up", ["job": "b"], 3, bits: 0x7FF8_0000_0000_0001), text, integer,
             .init("up", ["promx_http_2Eroute": "/"], 5, 5), .init("up", ["http.route": "/"], 6, 6),
             .init("up", ["promx_http_2Eroute": "/", "http.route": "?"], 7, 7), .init("up", ["promx_empty": "1"], 8, 8),
-            .init("up", ["promx_count": "x"], 9, 9), .init("promx_unnamed", ["job": "a"], 10, 10),
+            .init("up", ["promx_rows": "x", "promx_bytes": "y"], 9, 9), .init("promx_unnamed", ["job": "a"], 10, 10),
         ])
         for matchers in [[up], [], [.init("http.route", .equal, "/")], [.init("job", .notEqual, "")]] {
             let expected = try await read(store, readRequest(matchers)).results

@@ -13,6 +13,10 @@ struct FrameWriter: ~Copyable {
 
     private let maximumFrameBytes: Int
     private var encoder = XORChunkEncoder()
+    private var histogramEncoder = HistogramChunkEncoder()
+    private var histogram = NativeHistogram()
+    /// Whether the last sample was a histogram.
+    private var isInHistograms = false
     private var queryIndex = 0
     /// The labels of the series at hand, as fields of its message.
     private var labels: [UInt8] = []
@@ -28,7 +32,7 @@ struct FrameWriter: ~Copyable {
     }
 
     /// What the writer holds: the open frame, and the frames nobody has taken.
-    var memoryBytes: Int { self.chunks.capacity + self.pendingBytes }
+    var memoryBytes: Int { self.chunks.capacity + self.pendingBytes + self.histogramEncoder.memoryBytes }
 
     // MARK: Series
 
@@ -40,9 +44,31 @@ struct FrameWriter: ~Copyable {
         self.hasFrame = false
     }
 
-    /// Adds samples, which come after those before.
-    mutating func append(_ samples: [SeriesSet.Sample]) {
-        let samples = samples.span
+    /// Adds samples of the series, which come after those before; a chunk ends where floats and histograms meet.
+    ///
+    /// - Throws: never for a set whose histograms were read by us.
+    mutating func append(_ series: SeriesSet.Series, in set: SeriesSet) throws(ProtocolError) {
+        let samples = series.samples.span
+        var next = 0
+        for entry in series.histograms {
+            var end = next
+            while end < samples.count, samples[end].timestampMilliseconds < entry.timestampMilliseconds { end += 1 }
+            self.append(samples.extracting(next..<end))
+            next = end
+            if self.encoder.count > 0 { self.finishChunk() }
+            try set.histograms.read(entry, into: &self.histogram)
+            let time = entry.timestampMilliseconds
+            if let chunk = self.histogramEncoder.append(self.histogram, timestampMilliseconds: time) {
+                self.append(chunk)
+            }
+            self.isInHistograms = true
+        }
+        self.append(samples.extracting(next..<samples.count))
+    }
+
+    private mutating func append(_ samples: Span<SeriesSet.Sample>) {
+        guard samples.count > 0 else { return }
+        if self.isInHistograms { self.finishHistograms() }
         for index in samples.indices {
             if self.encoder.isFull { self.finishChunk() }
             let sample = samples[index]
@@ -55,6 +81,7 @@ struct FrameWriter: ~Copyable {
     /// - Parameter isListed: whether one without samples is told, in a frame without chunks.
     mutating func end(isListed: Bool = false) {
         if self.encoder.count > 0 { self.finishChunk() }
+        if self.isInHistograms { self.finishHistograms() }
         if !self.chunks.isEmpty || isListed && !self.hasFrame { self.finishFrame() }
     }
 
@@ -71,12 +98,32 @@ struct FrameWriter: ~Copyable {
     // MARK: Chunks and frames
 
     private mutating func finishChunk() {
-        let dataCount = self.encoder.byteCount
-        let first = self.encoder.firstTimestamp
-        let last = self.encoder.lastTimestamp
+        let byteCount = self.encoder.byteCount
+        let times = (self.encoder.firstTimestamp, self.encoder.lastTimestamp)
+        self.appendChunk(from: times.0, to: times.1, encoding: XORChunkEncoder.encoding, byteCount: byteCount)
+        self.encoder.finish(into: &self.chunks)
+    }
+
+    private mutating func finishHistograms() {
+        if let chunk = self.histogramEncoder.finish() { self.append(chunk) }
+        self.isInHistograms = false
+    }
+
+    private mutating func append(_ chunk: HistogramChunk) {
+        self.appendChunk(
+            from: chunk.minimumTimeMilliseconds,
+            to: chunk.maximumTimeMilliseconds,
+            encoding: chunk.encoding,
+            byteCount: chunk.data.count
+        )
+        self.chunks += chunk.data
+    }
+
+    /// Adds a chunk, but for its bytes; begins another frame if there is no room.
+    private mutating func appendChunk(from first: Int64, to last: Int64, encoding: UInt64, byteCount: Int) {
         let messageCount =
-            Self.size(of: first) + Self.size(of: last) + Self.size(of: Int64(XORChunkEncoder.encoding))
-            + ProtobufBytes.fieldSize(dataCount)
+            Self.size(of: first) + Self.size(of: last) + Self.size(of: Int64(encoding))
+            + ProtobufBytes.fieldSize(byteCount)
         if !self.chunks.isEmpty,
             self.labels.count + self.chunks.count + ProtobufBytes.fieldSize(messageCount) > self.maximumFrameBytes
         {
@@ -85,9 +132,8 @@ struct FrameWriter: ~Copyable {
         ProtobufBytes.append(key: 2, messageCount, to: &self.chunks)
         ProtobufBytes.append(field: 1, integer: first, to: &self.chunks)
         ProtobufBytes.append(field: 2, integer: last, to: &self.chunks)
-        ProtobufBytes.append(field: 3, integer: Int64(XORChunkEncoder.encoding), to: &self.chunks)
-        ProtobufBytes.append(key: 4, dataCount, to: &self.chunks)
-        self.encoder.finish(into: &self.chunks)
+        ProtobufBytes.append(field: 3, integer: Int64(encoding), to: &self.chunks)
+        ProtobufBytes.append(key: 4, byteCount, to: &self.chunks)
     }
 
     private static func size(of integer: Int64) -> Int {
@@ -101,7 +147,7 @@ struct FrameWriter: ~Copyable {
         head += self.labels
         var tail: [UInt8] = []
         ProtobufBytes.append(field: 2, integer: Int64(self.queryIndex), to: &tail)
-        var checksum = CRC32C()
+        var checksum = CRC32(.castagnoli)
         checksum.update(head)
         checksum.update(self.chunks)
         checksum.update(tail)

@@ -24,16 +24,20 @@ struct FrameTests {
         return set
     }
 
+    private func series(_ samples: [SeriesSet.Sample]) -> SeriesSet.Series {
+        .init(labels: 0..<0, samples: samples)
+    }
+
     @Test("CRC-32C: the check value, and every length and alignment against a plain one")
     func checksum() {
-        var crc = CRC32C()
+        var crc = CRC32(.castagnoli)
         #expect(crc.value == 0)
         crc.update(Array("123456789".utf8))
         #expect(crc.value == 0xE306_9283)
         var generator = SeededGenerator(seed: 3)
         let bytes = (0..<100).map { _ in UInt8.random(in: .min ... .max, using: &generator) }
         for end in 0...bytes.count {
-            var crc = CRC32C()
+            var crc = CRC32(.castagnoli)
             let middle = Int.random(in: 0...end, using: &generator)
             crc.update(Array(bytes[..<middle]))
             crc.update([])
@@ -43,14 +47,14 @@ struct FrameTests {
     }
 
     @Test("the vector: one series of three samples")
-    func vector() {
+    func vector() throws {
         let samples: [SeriesSet.Sample] = [(0, 1), (15_000, 1), (30_000, 2)].map {
             .init(timestampMilliseconds: self.t0 + $0.0, bits: Double($0.1).bitPattern)
         }
         let set = self.set(["__name__": "up", "job": "a"], samples)
         var writer = FrameWriter()
         writer.begin(set.series[0], in: set, queryIndex: 0)
-        writer.append(samples)
+        try writer.append(set.series[0], in: set)
         writer.end()
         let expected =
             "466b7d17e50a440a0e0a085f5f6e616d655f5f120275700a080a036a6f6212016112280880d095ffbc3110b0ba97ffbc31180122"
@@ -71,7 +75,7 @@ struct FrameTests {
             var writer = FrameWriter()
             writer.begin(set.series[0], in: set, queryIndex: 2)
             for start in stride(from: 0, to: samples.count, by: portion) {
-                writer.append(Array(samples[start..<min(start + portion, samples.count)]))
+                try writer.append(self.series(Array(samples[start..<min(start + portion, samples.count)])), in: set)
             }
             writer.end()
             let frames = try DecodedFrames(Array(writer.take().joined())).frames
@@ -98,7 +102,7 @@ struct FrameTests {
         var writer = FrameWriter(maximumFrameBytes: limit)
         for _ in 0..<2 {
             writer.begin(set.series[0], in: set, queryIndex: 0)
-            writer.append(samples)
+            try writer.append(self.series(samples), in: set)
             writer.end()
         }
         let frames = try DecodedFrames(Array(writer.take().joined())).frames
@@ -123,7 +127,7 @@ struct FrameTests {
         var writer = FrameWriter()
         for queryIndex in 0...1 {
             writer.begin(set.series[0], in: set, queryIndex: queryIndex)
-            writer.append(queryIndex == 0 ? Array(samples.prefix(3)) : samples)
+            try writer.append(self.series(queryIndex == 0 ? Array(samples.prefix(3)) : samples), in: set)
             writer.end()
         }
         let pending = writer.pendingBytes

@@ -11,7 +11,8 @@ struct DecodedFrames {
             var last: Int64
             var type: UInt64
             var data: [UInt8]
-            var samples: [DecodedResponse.Point]
+            var samples: [DecodedResponse.Point] = []
+            var histograms: [ChunkDecoder.Sample] = []
         }
 
         var labels: [DecodedResponse.Pair] = []
@@ -27,6 +28,7 @@ struct DecodedFrames {
 
     var frames: [Frame] = []
     var sampleCount = 0
+    var counts = ReadCounts()
 
     init(_ bytes: [UInt8]) throws {
         var rest = bytes[...]
@@ -46,10 +48,20 @@ struct DecodedFrames {
         var results = [[DecodedResponse.Series]](repeating: [], count: queries)
         for frame in self.frames {
             let samples = frame.chunks.flatMap(\.samples)
+            let histograms = frame.chunks.flatMap(\.histograms).map { sample in
+                // What the hint says depends on the histograms before.
+                var histogram = sample.histogram
+                histogram.timestamp = sample.time
+                histogram.resetHint = 0
+                return histogram
+            }
             if let last = results[frame.queryIndex].last, last.labels == frame.labels {
                 results[frame.queryIndex][results[frame.queryIndex].count - 1].samples += samples
+                results[frame.queryIndex][results[frame.queryIndex].count - 1].histograms += histograms
             } else {
-                results[frame.queryIndex].append(DecodedResponse.Series(labels: frame.labels, samples: samples))
+                var series = DecodedResponse.Series(labels: frame.labels, samples: samples)
+                series.histograms = histograms
+                results[frame.queryIndex].append(series)
             }
         }
         return results
@@ -97,16 +109,25 @@ struct DecodedFrames {
                     if part.number == 1 {
                         frame.labels.append(.init(name: bytes(1), value: bytes(2)))
                     } else {
-                        let chunk = Frame.Chunk(
+                        var chunk = Frame.Chunk(
                             first: Int64(bitPattern: number(1)),
                             last: Int64(bitPattern: number(2)),
                             type: number(3),
-                            data: bytes(4),
-                            samples: try XORChunkDecoder.decode(bytes(4))
+                            data: bytes(4)
                         )
-                        guard chunk.type == 1, chunk.samples.first?.time == chunk.first,
-                            chunk.samples.last?.time == chunk.last, chunk.samples.count <= 120
-                        else { throw Malformed(what: "a chunk that is not what it says") }
+                        switch chunk.type {
+                        case 1: chunk.samples = try XORChunkDecoder.decode(chunk.data)
+                        case 2, 3:
+                            chunk.histograms = try ChunkDecoder.decode(chunk.data, isFloat: chunk.type == 3).samples
+                        default: throw Malformed(what: "a chunk of an unknown type")
+                        }
+                        let times = chunk.samples.map(\.time) + chunk.histograms.map(\.time)
+                        guard times.first == chunk.first, times.last == chunk.last, times.count <= 120 else {
+                            throw Malformed(what: "a chunk that is not what it says")
+                        }
+                        if let last = frame.chunks.last, last.last >= chunk.first {
+                            throw Malformed(what: "chunks that are not in order of time")
+                        }
                         frame.chunks.append(chunk)
                     }
                 }
@@ -238,9 +259,10 @@ func readStream(
         reserve: reserve
     )
     guard case .stream(let stream) = answer else { throw DecodedFrames.Malformed(what: "no stream") }
-    let sampleCount = try await stream.write { try await sink.send($0) }
+    let counts = try await stream.write { try await sink.send($0) }
     var frames = try DecodedFrames(sink.bytes)
-    frames.sampleCount = sampleCount
+    frames.sampleCount = counts.samples
+    frames.counts = counts
     return frames
 }
 

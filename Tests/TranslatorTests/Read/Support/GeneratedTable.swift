@@ -176,7 +176,7 @@ final class GeneratedTable: TimestreamStore {
         let columns = [
             QueryPage.Column(name: "measure_name", scalarType: "VARCHAR"),
             .init(name: "instance", scalarType: "VARCHAR"), .init(name: "path", scalarType: "VARCHAR"),
-            .init(name: "promx_count", scalarType: "BIGINT"),
+            .init(name: "promx_rows", scalarType: "BIGINT"),
         ]
         var page = QueryPage(queryID: "Q", columns: columns, cells: [], arena: [], nextToken: nil)
         let end = min(start + self.shape.rowsPerPage, selection.series.count)

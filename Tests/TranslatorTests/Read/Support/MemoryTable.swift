@@ -83,12 +83,19 @@ final class MemoryTable: TimestreamStore {
             func member(_ name: String) -> String? { record[name] as? String ?? common[name] as? String }
             let type = (member("MeasureValueType") ?? "DOUBLE").lowercased()
             let value = member("MeasureValue") ?? ""
+            var values = ["measure_value::\(type)": type == "double" ? javaText(Double(value) ?? .nan) : value]
+            if type == "multi" {
+                values = [:]
+                for value in record["MeasureValues"] as? [[String: String]] ?? [] {
+                    values[value["Name"] ?? ""] = value["Value"]
+                }
+            }
             rows.append(
                 Row(
                     dimensions: dimensions,
                     measure: Array((member("MeasureName") ?? "").utf8),
                     timeMilliseconds: Int64(member("Time") ?? "") ?? -1,
-                    values: ["measure_value::\(type)": type == "double" ? javaText(Double(value) ?? .nan) : value]
+                    values: values
                 )
             )
         }
@@ -164,7 +171,7 @@ final class MemoryTable: TimestreamStore {
         state.rowsRead += rows.count
         if let groups = parsed.groups {
             for column in groups { _ = try value(blank, column) }
-            return self.paginate(try Self.counted(rows, groups, parsed.countName, value), &state)
+            return self.paginate(try Self.counted(rows, groups, parsed, value), &state)
         }
         if let limit = parsed.limit { rows = Array(rows.prefix(limit)) }
         rows.shuffle(using: &state.generator)
@@ -172,7 +179,8 @@ final class MemoryTable: TimestreamStore {
             QueryPage.Column(name: String(decoding: $0, as: UTF8.self), scalarType: "VARCHAR")
         }
         columns += values.map { name in
-            QueryPage.Column(name: name, scalarType: String(name.dropFirst("measure_value::".count)).uppercased())
+            let type = name == "promx_data" ? "varchar" : name.split(separator: ":").dropFirst().first ?? "double"
+            return QueryPage.Column(name: name, scalarType: type.uppercased())
         }
         columns.append(QueryPage.Column(name: "measure_name", scalarType: "VARCHAR"))
         columns.append(QueryPage.Column(name: "time", scalarType: "TIMESTAMP"))
@@ -180,22 +188,35 @@ final class MemoryTable: TimestreamStore {
         return self.paginate(rows, columns, statement, &state)
     }
 
-    /// Rows by groups, as pages of one column for each group and one for their number.
+    /// Rows by groups, as pages of one column for each group, one for their number and one for the length of texts.
     private static func counted(
         _ rows: [Row],
         _ groups: [[UInt8]],
-        _ countName: [UInt8],
+        _ parsed: SQLCondition.Statement,
         _ value: (Row, [UInt8]) throws(TimestreamError) -> [UInt8]?
     ) throws(TimestreamError) -> (columns: [QueryPage.Column], rows: [[[UInt8]?]]) {
-        var counts: [[[UInt8]?]: Int] = [:]
+        var counts: [[[UInt8]?]: (rows: Int, bytes: Int?)] = [:]
         for row in rows {
             var key: [[UInt8]?] = []
             for column in groups { key.append(try value(row, column)) }
-            counts[key, default: 0] += 1
+            var count = counts[key] ?? (0, nil)
+            count.rows += 1
+            if let column = parsed.lengthColumn, let text = try value(row, column) {
+                count.bytes = (count.bytes ?? 0) + text.count
+            }
+            counts[key] = count
         }
         let names = groups.map { QueryPage.Column(name: String(decoding: $0, as: UTF8.self), scalarType: "VARCHAR") }
-        let count = QueryPage.Column(name: String(decoding: countName, as: UTF8.self), scalarType: "BIGINT")
-        return (names + [count], counts.map { $0.key + [Array("\($0.value)".utf8)] })
+        func number(_ name: [UInt8]) -> QueryPage.Column {
+            .init(name: String(decoding: name, as: UTF8.self), scalarType: "BIGINT")
+        }
+        return (
+            names + [number(parsed.countName)] + (parsed.lengthColumn == nil ? [] : [number(parsed.lengthName)]),
+            counts.map { key, count in
+                let bytes: [[UInt8]?] = [count.bytes.map { Array("\($0)".utf8) }]
+                return key + [Array("\(count.rows)".utf8)] + (parsed.lengthColumn == nil ? [] : bytes)
+            }
+        )
     }
 
     private func paginate(
@@ -247,6 +268,7 @@ extension MemoryTable.Row {
     var hasOwnValue: Bool {
         self.values["measure_value::double"] != nil
             || self.measure.elementsEqual("promx_special".utf8) && self.values["measure_value::bigint"] != nil
+            || self.measure.starts(with: "promx_histogram".utf8) && self.values["promx_data"] != nil
     }
 
     init(dimensions: [[UInt8]: [UInt8]], measure: [UInt8], timeMilliseconds: Int64, values: [String: String]) {

@@ -18,12 +18,12 @@ extension TableReader {
         limits: ReadLimits = unlimitedRead,
         deadline: ContinuousClock.Instant = .now + .seconds(60),
         reserve: @escaping MemoryReservation = unlimitedMemory
-    ) async throws(ReadError) -> (body: [UInt8], sampleCount: Int) {
+    ) async throws(ReadError) -> (body: [UInt8], sampleCount: Int, counts: ReadCounts) {
         let answer = try await self.read(body, from: store, limits: limits, deadline: deadline, reserve: reserve)
-        guard case .samples(let body, let sampleCount) = answer else {
+        guard case .samples(let body, let counts) = answer else {
             preconditionFailure("a request that names no response type is answered with SAMPLES")
         }
-        return (body, sampleCount)
+        return (body, counts.samples, counts)
     }
 }
 

@@ -100,9 +100,10 @@ struct DecodedResponse: Equatable {
         var bits: UInt64
     }
 
-    struct Series: Hashable {
+    struct Series: Equatable {
         var labels: [Pair]
         var samples: [Point]
+        var histograms: [TestHistogram] = []
 
         init(labels: [Pair], samples: [Point]) {
             self.labels = labels
@@ -134,6 +135,10 @@ struct DecodedResponse: Equatable {
         self.fields(message).map { field in
             var series = Series(labels: [], samples: [])
             for part in self.fields(self.bytes(field.value)) {
+                if part.number == 4 {
+                    series.histograms.append(TestHistogram(parsing: self.bytes(part.value)))
+                    continue
+                }
                 let inner = self.fields(self.bytes(part.value))
                 if part.number == 1 {
                     let name = inner.first { $0.number == 1 }.map { self.bytes($0.value) } ?? []

@@ -17,6 +17,9 @@ indirect enum SQLCondition: Sendable {
         /// The columns by which rows are grouped, and the name of their number.
         var groups: [[UInt8]]?
         var countName: [UInt8] = []
+        /// The column whose texts' lengths are added up, and the name of their sum.
+        var lengthColumn: [UInt8]?
+        var lengthName: [UInt8] = []
         var limit: Int?
     }
 
@@ -81,6 +84,7 @@ struct SQLParser {
         try parser.expect("SELECT")
         var groups: [[UInt8]]?
         var countName: [UInt8] = []
+        var length: (column: [UInt8], name: [UInt8])?
         if !parser.skip("*") {
             var columns: [[UInt8]] = []
             while !parser.skip("COUNT") {
@@ -90,6 +94,12 @@ struct SQLParser {
             for word in ["(", "*", ")", "AS"] { try parser.expect(word) }
             countName = try parser.identifier()
             groups = columns
+            if parser.skip(",") {
+                for word in ["SUM", "(", "LENGTH", "("] { try parser.expect(word) }
+                let column = try parser.identifier()
+                for word in [")", ")", "AS"] { try parser.expect(word) }
+                length = (column, try parser.identifier())
+            }
         }
         try parser.expect("FROM")
         let database = try parser.identifier()
@@ -116,6 +126,8 @@ struct SQLParser {
             condition: condition,
             groups: groups,
             countName: countName,
+            lengthColumn: length?.column,
+            lengthName: length?.name ?? [],
             limit: limit
         )
     }
