@@ -74,7 +74,7 @@ package enum ExplanationText {
             notes.append(
                 "The table is taken to have the columns \(columns): a condition on one that it has not is left out, or"
                     + " nothing matches; if it has \(QueryExplanation.overflowColumn), rows with that pass every condition on a"
-                    + " label that has to be there."
+                    + " label that has to be there; if it has native histograms, the metric's are asked for as well."
             )
         }
         notes.append(

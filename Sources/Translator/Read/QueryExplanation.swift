@@ -4,7 +4,8 @@ package import TimestreamModel
 /// What a remote read with some matchers asks a table for, and what of each matcher the statement says.
 ///
 /// For operators: nothing is sent. The statement is the one for a table whose columns are known and which has one for
-/// each label that the matchers name, and no overflow column; every matcher is checked again on every series, whatever the statement says.
+/// each label that the matchers name, and neither an overflow column nor native histograms. Every matcher is checked again
+/// on every series, whatever the statement says.
 package struct QueryExplanation: Sendable {
     /// How a matcher compares, as PromQL writes it.
     package enum Operation: String, Sendable, CaseIterable {
@@ -211,10 +212,9 @@ package struct QueryExplanation: Sendable {
         "the label stands with others in \(ColumnName.overflowDimension), which is not searched"
 
     private static func reasonForWider(_ matcher: LabelMatcher) -> String {
-        let specials = "special values (NaN, infinities, staleness) come of every metric"
+        let specials = "special values (NaN, infinities, staleness) and native histograms come of every metric"
         let onlyValue = "regular expressions are not sent; only that there is a value"
         let isMetric = matcher.name == LabelMatcher.metricName
-        if !isMetric, TableColumns.columns(ofLabel: matcher.name).isEmpty { return Self.elsewhere }
         switch matcher.condition {
         case .equal: return Self.elsewhere
         case .notEqual: return isMetric ? specials : Self.elsewhere
