@@ -28,7 +28,7 @@ struct ExplanationTextTests {
               not in SQL: regular expressions are not sent, and no beginning or value is evident that all must have
 
             The gateway checks all matchers again on every series that comes back.
-            The table is taken to have the columns job, promx_metric: a condition on one that it has not is left out, or nothing matches; if it has promx_overflow, rows with that pass every condition on a label that has to be there.
+            The table is taken to have the columns job, promx_metric: a condition on one that it has not is left out, or nothing matches; if it has promx_overflow, rows with that pass every condition on a label that has to be there; if it has native histograms, the metric's are asked for as well.
             A streamed result of more than 200000 samples is read by further statements: its series first, then runs of them under these conditions.
             """#
         #expect(try self.text(#"up{job=~"api.+",zone!~"a.*"}"#) == expected)
