@@ -1,7 +1,8 @@
 import Common
 import HTTPTypes
 
-/// `/api/v1/status/metadata`: what is kept of a tenant's metric metadata, in the shape of Prometheus' `/api/v1/metadata`.
+/// `/api/v1/status/metadata`: what is kept of a tenant's metric metadata, in the shape of Prometheus'
+/// `/api/v1/metadata`.
 ///
 /// - Source: Prometheus HTTP API, "Querying metric metadata".
 package struct MetadataPage: Sendable {

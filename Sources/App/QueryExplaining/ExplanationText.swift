@@ -73,13 +73,13 @@ package enum ExplanationText {
             let columns = explanation.assumedColumns.joined(separator: ", ")
             notes.append(
                 "The table is taken to have the columns \(columns): a condition on one that it has not is left out, or"
-                    + " nothing matches; if it has \(QueryExplanation.overflowColumn), rows with that pass every condition on a"
-                    + " label that has to be there; if it has native histograms, the metric's are asked for as well."
+                    + " nothing matches; if it has \(QueryExplanation.overflowColumn), rows with that pass every condition on"
+                    + " a label that has to be there; if it has native histograms, the metric's are asked for as well."
             )
         }
         notes.append(
-            "A streamed result of more than \(QueryExplanation.samplesPerStatement) samples is read by further statements:"
-                + " its series first, then runs of them under these conditions."
+            "A streamed result of more than \(QueryExplanation.samplesPerStatement) samples is read by further"
+                + " statements: its series first, then runs of them under these conditions."
         )
         return notes
     }

@@ -1,5 +1,5 @@
-/// A series selector of PromQL: `metric{label="value",other=~"a|b"}`, or `{"metric.name",label!="value"}` as Prometheus 3
-/// writes names with other characters.
+/// A series selector of PromQL: `metric{label="value",other=~"a|b"}`, or `{"metric.name",label!="value"}` as
+/// Prometheus 3 writes names with other characters.
 ///
 /// - Source: Prometheus documentation, "Querying basics", "Time series selectors" and "String literals".
 package struct Selector: Sendable, Equatable {
@@ -17,7 +17,8 @@ package struct Selector: Sendable, Equatable {
         package var value: [UInt8]
     }
 
-    /// The metric's name first if it stands before the braces, as a matcher of `__name__`; else in the order of the text.
+    /// The metric's name first if it stands before the braces, as a matcher of `__name__`; else in the order of the
+    /// text.
     package let matchers: [Matcher]
 
     /// - Throws: `SelectorError` for what Prometheus refuses, and for everything that is more than a selector. Whether

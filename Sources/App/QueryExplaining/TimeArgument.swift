@@ -10,8 +10,8 @@ package enum TimeArgument {
     /// Milliseconds since 1970-01-01 UTC; fractions of them are cut off.
     ///
     /// - Parameters:
-    ///   - text: RFC 3339 (`2026-03-01T12:00:00Z`), Unix seconds (`1772366400`, `1772366400.5`), `now`, or a time before or
-    ///     after now in Prometheus' units (`-1h`, `-1h30m`, `-2d`, `+5m`).
+    ///   - text: RFC 3339 (`2026-03-01T12:00:00Z`), Unix seconds (`1772366400`, `1772366400.5`), `now`, or a time
+    ///     before or after now in Prometheus' units (`-1h`, `-1h30m`, `-2d`, `+5m`).
     ///   - now: the same unit.
     package static func milliseconds(_ text: String, now: Int64) throws(Problem) -> Int64 {
         let bytes = Array(text.utf8)

@@ -3,9 +3,9 @@ package import Translator
 
 /// What a tenant's senders tell of their metrics: type, help and unit, the latest of each metric.
 ///
-/// Timestream has no place for it, so it is kept in memory, and is there again a minute after a start: senders repeat it.
-/// Bounded; what was not written for longest goes first. Senders repeat what is still true, so that is what nobody uses
-/// any more, where refusing new ones would keep the metrics of last month's release and turn away those of today.
+/// Timestream has no place for it, so it is kept in memory, and is there again a minute after a start: senders repeat
+/// it. Bounded; what was not written for longest goes first. Senders repeat what is still true, so that is what nobody
+/// uses any more, where refusing new ones would keep the metrics of last month's release and turn away those of today.
 package final class TenantMetadata: Sendable {
     package static let maximumMetrics = RequestMetadata.maximumEntries
     /// Bytes of all names, helps and units.
@@ -68,7 +68,8 @@ package final class TenantMetadata: Sendable {
     }
 }
 
-/// Metadata in the order of when it was last written: a list through the places of an array, and names that lead to them.
+/// Metadata in the order of when it was last written: a list through the places of an array, and names that lead to
+/// them.
 private struct Shelf {
     private struct Place {
         var metadata: MetricMetadata

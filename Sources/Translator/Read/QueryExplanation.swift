@@ -4,8 +4,8 @@ package import TimestreamModel
 /// What a remote read with some matchers asks a table for, and what of each matcher the statement says.
 ///
 /// For operators: nothing is sent. The statement is the one for a table whose columns are known and which has one for
-/// each label that the matchers name, and neither an overflow column nor native histograms. Every matcher is checked again
-/// on every series, whatever the statement says.
+/// each label that the matchers name, and neither an overflow column nor native histograms. Every matcher is checked
+/// again on every series, whatever the statement says.
 package struct QueryExplanation: Sendable {
     /// How a matcher compares, as PromQL writes it.
     package enum Operation: String, Sendable, CaseIterable {
@@ -50,8 +50,8 @@ package struct QueryExplanation: Sendable {
 
     /// More samples than these are read by further statements.
     package static let samplesPerStatement = ReadLimits.samplesPerRun
-    /// The column of labels that have none of their own: if a table has it, rows with it pass every condition on a label
-    /// that has to be there.
+    /// The column of labels that have none of their own: if a table has it, rows with it pass every condition on a
+    /// label that has to be there.
     package static let overflowColumn = ColumnName.overflowDimension
     /// Bytes of the longest statement; conditions that do not fit are left out.
     package static let maximumBytes = ReadStatement.maximumBytes

@@ -68,8 +68,8 @@ package struct RequestMetadata: Sendable {
     /// What it takes, with what arrays hold in reserve while they grow.
     var memoryBytes: Int { self.list.count * 3 * MemoryLayout<Entry>.stride + self.text.count * 3 }
 
-    /// Adds an entry, or counts why not. What the entry before says in the same words is taken once: with remote write 2.0
-    /// each series of a metric says it again.
+    /// Adds an entry, or counts why not. What the entry before says in the same words is taken once: with remote write
+    /// 2.0 each series of a metric says it again.
     ///
     /// - Parameters:
     ///   - name: where it stands in `bytes`, as `help` and `unit`.
