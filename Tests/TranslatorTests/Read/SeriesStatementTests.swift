@@ -44,7 +44,7 @@ struct SeriesStatementTests {
             #" AND ("measure_value::double" IS NOT NULL OR ("measure_name" = 'promx_special' AND "#
             + #""measure_value::bigint" IS NOT NULL))"#
         #expect(
-            statement.text == "SELECT \(groups), COUNT(*) AS \"promx_count\"" + range + own + " GROUP BY " + groups
+            statement.text == "SELECT \(groups), COUNT(*) AS \"promx_rows\"" + range + own + " GROUP BY " + groups
         )
         // Columns that turn out to be missing are found in it.
         for name in ["job", "PROMX_METRIC", "measure_value::double"] {
@@ -95,7 +95,7 @@ struct SeriesStatementTests {
         let names = Set(series.flatMap(\.keys)).subtracting(["__name__"]).sorted()
         let columns =
             [QueryPage.Column(name: "measure_name", scalarType: "VARCHAR")]
-            + names.map { .init(name: $0, scalarType: "VARCHAR") } + [.init(name: "promx_count", scalarType: "BIGINT")]
+            + names.map { .init(name: $0, scalarType: "VARCHAR") } + [.init(name: "promx_rows", scalarType: "BIGINT")]
         var page = QueryPage(queryID: "Q", columns: columns, cells: [], arena: [], nextToken: nil)
         for labels in series {
             page.append(Array((labels["__name__"] ?? "").utf8))
