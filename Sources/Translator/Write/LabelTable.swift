@@ -77,6 +77,7 @@ struct LabelTable: ~Copyable {
 
     /// The number of the label whose name and value stand at these offsets of the decoded body.
     mutating func intern(_ name: Range<Int>, _ value: Range<Int>, in bytes: RawSpan) -> Int32 {
+        if Self.isTooLong(name, value, in: bytes) { return self.tooLong(name, value, in: bytes) }
         let hash = bytes.hash(value, seed: bytes.hash(name, seed: self.seed))
         var slot = Int(truncatingIfNeeded: hash) & (self.labelSlots.count - 1)
         while true {
@@ -98,6 +99,35 @@ struct LabelTable: ~Copyable {
         return number
     }
 
+    /// Labels that are too long are not looked up by their bytes: of remote write 2.0 one string of megabytes can stand in a
+    /// million labels. A few are kept, to tell of; from then on they share the last one of their fault.
+    private static let keptTooLong = 64
+    private var tooLongCount = 0
+    private var lastTooLong: [Fault: Int32] = [:]
+
+    private mutating func tooLong(_ name: Range<Int>, _ value: Range<Int>, in bytes: RawSpan) -> Int32 {
+        let isLongName = name.count > ColumnName.maximumDimensionNameBytes
+        let fault: Fault =
+            name.isEmpty ? .emptyName : isLongName || Self.isMetric(name, bytes) ? .nameTooLong : .valueTooLong
+        if self.tooLongCount >= Self.keptTooLong, let last = self.lastTooLong[fault] { return last }
+        self.tooLongCount += 1
+        let number = Int32(self.labels.count)
+        self.labels.append(self.makeLabel(name, value, in: bytes))
+        self.lastTooLong[fault] = number
+        return number
+    }
+
+    private static func isTooLong(_ name: Range<Int>, _ value: Range<Int>, in bytes: RawSpan) -> Bool {
+        if name.count > ColumnName.maximumDimensionNameBytes || value.count > WriteOptions.maximumLabelBytes {
+            return true
+        }
+        return value.count > ColumnName.maximumMeasureNameBytes && Self.isMetric(name, bytes)
+    }
+
+    private static func isMetric(_ name: Range<Int>, _ bytes: RawSpan) -> Bool {
+        name.count == 8 && Self.isMetricName(bytes, name)
+    }
+
     /// Whether one name comes before another, byte by byte.
     func isName(_ name: Int32, before other: Int32, in bytes: RawSpan) -> Bool {
         let left = self.names[Int(name)]
@@ -111,7 +141,9 @@ struct LabelTable: ~Copyable {
     // MARK: New labels
 
     private mutating func makeLabel(_ name: Range<Int>, _ value: Range<Int>, in bytes: RawSpan) -> Label {
-        let nameNumber = self.internName(name, in: bytes)
+        // A name that is too long is told from others by its beginning.
+        let nameEnd = min(name.upperBound, name.lowerBound + ColumnName.maximumDimensionNameBytes + 1)
+        let nameNumber = self.internName(name.lowerBound..<nameEnd, in: bytes)
         self.names[Int(nameNumber)].values += 1
         var label = Label(
             nameStart: Int32(name.lowerBound),
@@ -215,7 +247,7 @@ struct LabelTable: ~Copyable {
             // `__name__` has no place in the body until a series has it, so it is told by its bytes below.
             self.names.append(Name(start: -1, count: 8))
         }
-        if range.count == 8, Self.isMetricName(bytes, range) {
+        if Self.isMetric(range, bytes) {
             if self.names[0].start < 0 { self.names[0].start = Int32(range.lowerBound) }
             return Self.metricName
         }
@@ -240,6 +272,7 @@ struct LabelTable: ~Copyable {
         for (number, label) in self.labels.enumerated() {
             let name = Int(label.nameStart)..<Int(label.nameStart + label.nameCount)
             let value = Int(label.valueStart)..<Int(label.valueStart + label.valueCount)
+            if Self.isTooLong(name, value, in: bytes) { continue }
             let hash = bytes.hash(value, seed: bytes.hash(name, seed: self.seed))
             Self.place(Int32(number), hash, in: &self.labelSlots)
         }

@@ -100,6 +100,31 @@ struct WriteVersionsTests {
         }
     }
 
+    @Test("a string of megabytes in a hundred thousand labels costs no more than one", .timeLimit(.minutes(1)))
+    func hugeSymbols() throws {
+        let huge = [UInt8](repeating: UInt8(ascii: "x"), count: 8 << 20)
+        for kind in 0..<3 {
+            var request = ProtobufBuilder()
+            for text in ["", "__name__", "m", "job"] { request.field(4, text) }
+            request.field(4, huge)
+            request.field(4, Array(huge.reversed()) + [UInt8(ascii: "y")])
+            for number in 0..<30_000 {
+                // As a value, as a name, as a metric's name; two strings in turn, so that no neighbour repeats.
+                let symbol = UInt8(4 + number % 2)
+                let references: [[UInt8]] = [[1, 2, 3, symbol], [1, 2, symbol, 2], [1, symbol, 3, 2]]
+                var series = ProtobufBuilder()
+                series.field(1, references[kind])
+                series.field(2, [])
+                request.field(5, series.bytes)
+            }
+            let plan = try WritePlan.plan(request.bytes, version: .version2, options: options)
+            #expect(plan.recordCount == 0)
+            let reason: RefusalSummary.Reason = kind == 0 ? .recordTooLarge : .nameTooLong
+            #expect(plan.refusals.samplesByReason == [reason: 30_000])
+            #expect(plan.refusals.description.utf8.count < 1_000)
+        }
+    }
+
     @Test("a request of the other version is not taken for an empty one")
     func otherVersion() {
         var version1 = WriteRequestBuilder()
