@@ -170,3 +170,19 @@ def test_another_value_for_a_stored_sample_is_told(gateway):
     assert "stored 1 of 2" in answer.text and "rejected_by_store=1" in answer.text, answer.text
     found = gateway.read("/t/demo/read", NOW, NOW, (protocol.RE, "__name__", "once|beside"))
     assert sorted(samples[0][0] for samples in found.values()) == [protocol.bits(1.0), protocol.bits(3.0)]
+
+
+def test_colons_of_recording_rules_are_found_escaped_or_not(tmp_path):
+    tenants = """
+raw: {database: PrometheusDatabase, table: Rules, auth: none, shared_table: true}
+escape: {database: PrometheusDatabase, table: Rules, auth: none, shared_table: true, mapping: {colons: escape}}
+"""
+    with Gateway(tmp_path, tenants=tenants) as gateway:
+        for number, tenant in enumerate(("raw", "escape")):
+            series = [({"__name__": "job:up:sum", "from": tenant}, [(float(number), NOW)])]
+            assert gateway.write(f"/t/{tenant}/write", series).status_code == 204
+        for tenant in ("raw", "escape"):
+            for matcher in ((protocol.EQ, "job:up:sum"), (protocol.RE, "job:.*"), (protocol.RE, ".+:sum")):
+                found = gateway.read(f"/t/{tenant}/read", NOW, NOW, (matcher[0], "__name__", matcher[1]))
+                assert [dict(key)[b"from"] for key in found] == [b"escape", b"raw"], (tenant, matcher)
+            assert not gateway.read(f"/t/{tenant}/read", NOW, NOW, (protocol.NEQ, "__name__", "job:up:sum"))

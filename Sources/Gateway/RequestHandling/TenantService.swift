@@ -32,6 +32,7 @@ package final class TenantService: Sendable {
             dropsSpecialValues: settings.mapping.specialValues == .drop,
             dropsLongNames: settings.mapping.longNames == .drop,
             maxLabelsPerSeries: settings.limits.maxLabelsPerSeries,
+            escapesColons: settings.mapping.colons == .escape,
             dimensions: self.dimensions
         )
         self.metadata = TenantMetadata(tenant: settings.id, registry: metrics)

@@ -179,9 +179,12 @@ package struct TenantLimits: Sendable {
 package struct MappingSettings: Sendable {
     package enum SpecialValues: String, Sendable, CaseIterable { case store, drop }
     package enum LongNames: String, Sendable, CaseIterable { case refuse, drop }
+    package enum Colons: String, Sendable, CaseIterable { case raw, escape }
     package var specialValues: SpecialValues
     package var longNames: LongNames
     package var maxDimensions: Int
+    /// Recording rules' colons in measure names.
+    package var colons = Colons.raw
     /// The label names that may become dimensions; nil for all.
     package var dimensions: [String]?
 }

@@ -34,13 +34,18 @@ package enum ColumnName {
         return !Self.isReserved(name)
     }
 
-    /// Whether a metric's name can be a measure's name as it is. Recording-rule colons, dots and dashes pass.
-    package static func isPlainMeasure(_ name: some BidirectionalCollection<UInt8>) -> Bool {
+    /// Whether a metric's name can be a measure's name as it is. Dots and dashes pass, and the colons of recording rules
+    /// unless the tenant's mapping has them escaped.
+    package static func isPlainMeasure(
+        _ name: some BidirectionalCollection<UInt8>,
+        escapesColons: Bool = false
+    ) -> Bool {
         guard !name.isEmpty else { return false }
         for byte in name {
             guard Self.isLetter(byte) || Self.isDigit(byte) else {
                 switch byte {
-                case underscore, UInt8(ascii: ":"), UInt8(ascii: "."), UInt8(ascii: "-"): continue
+                case underscore, UInt8(ascii: "."), UInt8(ascii: "-"): continue
+                case UInt8(ascii: ":") where !escapesColons: continue
                 default: return false
                 }
             }
@@ -54,8 +59,8 @@ package enum ColumnName {
     }
 
     /// The measure of a metric name. May be longer than Timestream allows.
-    package static func measure(forMetric name: [UInt8]) -> [UInt8] {
-        Self.isPlainMeasure(name) ? name : Self.escape(name)
+    package static func measure(forMetric name: [UInt8], escapesColons: Bool = false) -> [UInt8] {
+        Self.isPlainMeasure(name, escapesColons: escapesColons) ? name : Self.escape(name)
     }
 
     /// The label of a dimension: undoes the escape, and leaves every other name as it is.
@@ -64,9 +69,12 @@ package enum ColumnName {
         return decoded
     }
 
-    /// The metric name of a measure.
+    /// The metric name of a measure, whether its colons are escaped or not.
     package static func metric(ofMeasure stored: [UInt8]) -> [UInt8] {
-        guard let decoded = Self.unescape(stored), Self.measure(forMetric: decoded) == stored else { return stored }
+        guard let decoded = Self.unescape(stored), Self.measure(forMetric: decoded, escapesColons: true) == stored
+        else {
+            return stored
+        }
         return decoded
     }
 

@@ -76,12 +76,18 @@ struct TableColumns: Sendable {
         }
     }
 
-    /// The measure names under which a metric can be stored: ours, and the name as other writers use it.
+    /// The measure names under which a metric can be stored: ours, with and without colons escaped, and the name as other
+    /// writers use it.
     /// Empty if Timestream can hold no such metric.
     static func measures(ofMetric metric: [UInt8]) -> [[UInt8]] {
         guard !metric.isEmpty else { return [Array(ColumnName.noNameMeasure.utf8)] }
         let ours = ColumnName.measure(forMetric: metric)
-        return (ours == metric ? [ours] : [ours, metric]).filter { measure in
+        var measures = [ours]
+        for other in [ColumnName.measure(forMetric: metric, escapesColons: true), metric]
+        where !measures.contains(other) {
+            measures.append(other)
+        }
+        return measures.filter { measure in
             measure.count <= ColumnName.maximumMeasureNameBytes && Self.metric(ofMeasure: measure) == metric
         }
     }

@@ -52,12 +52,16 @@ struct LabelTable: ~Copyable {
     /// Seeds the hashes, so that a sender cannot choose labels that collide.
     private let seed: UInt64
     private let dimensions: TableDimensions?
+    private let escapesColons: Bool
     /// What the request adds to the table's columns.
     let lease: TableDimensions.Lease?
 
-    /// - Parameter dimensions: what is known of the table; nil if every name has a column.
-    init(expectedLabels: Int, dimensions: TableDimensions?) {
+    /// - Parameters:
+    ///   - dimensions: what is known of the table; nil if every name has a column.
+    ///   - escapesColons: whether a measure's name must have none.
+    init(expectedLabels: Int, dimensions: TableDimensions?, escapesColons: Bool) {
         self.dimensions = dimensions
+        self.escapesColons = escapesColons
         self.lease = dimensions.map { TableDimensions.Lease($0) }
         var capacity = 256
         while capacity < expectedLabels * 2 { capacity *= 2 }
@@ -191,12 +195,12 @@ struct LabelTable: ~Copyable {
     }
 
     private mutating func appendMeasure(_ metric: UnsafeBufferPointer<UInt8>, _ label: inout Label) -> Fault {
-        if unsafe ColumnName.isPlainMeasure(metric) {
+        if unsafe ColumnName.isPlainMeasure(metric, escapesColons: self.escapesColons) {
             unsafe JSONText.append(metric, to: &self.fragments)
             label.storedBytes = Int32(metric.count)
             return .none
         }
-        let measure = ColumnName.measure(forMetric: unsafe Array(metric))
+        let measure = ColumnName.measure(forMetric: unsafe Array(metric), escapesColons: self.escapesColons)
         guard measure.count <= ColumnName.maximumMeasureNameBytes else { return .nameTooLong }
         JSONText.append(measure, to: &self.fragments)
         label.storedBytes = Int32(measure.count)

@@ -52,7 +52,11 @@ struct WriteContent: ~Copyable {
     private var firstHistogram = 0
 
     init(byteCount: Int, options: WriteOptions, memoryLimitBytes: Int) {
-        self.table = LabelTable(expectedLabels: byteCount / 512, dimensions: options.dimensions)
+        self.table = LabelTable(
+            expectedLabels: byteCount / 512,
+            dimensions: options.dimensions,
+            escapesColons: options.escapesColons
+        )
         self.options = options
         self.maximumLabels = min(options.maxLabelsPerSeries, WriteOptions.maximumLabels)
         self.memoryLimitBytes = memoryLimitBytes

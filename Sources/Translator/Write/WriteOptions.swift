@@ -15,6 +15,8 @@ package struct WriteOptions: Sendable {
     package var dropsSpecialValues: Bool
     /// A name that Timestream cannot hold: dropped and counted, or refused with 400.
     package var dropsLongNames: Bool
+    /// The colons of recording rules in measure names: escaped, or as they are.
+    package var escapesColons: Bool
     /// Which label names have a column of their own; nil if all have.
     package var dimensions: TableDimensions?
     /// `__name__` included; never more than `maximumLabels` count.
@@ -25,8 +27,10 @@ package struct WriteOptions: Sendable {
         dropsSpecialValues: Bool,
         dropsLongNames: Bool,
         maxLabelsPerSeries: Int,
+        escapesColons: Bool = false,
         dimensions: TableDimensions? = nil
     ) {
+        self.escapesColons = escapesColons
         self.dimensions = dimensions
         self.table = table
         self.dropsSpecialValues = dropsSpecialValues

@@ -46,6 +46,9 @@ struct ColumnNameTests {
             #expect((dimension == name) == ColumnName.isPlainDimension(name))
             let measure = ColumnName.measure(forMetric: name)
             #expect(ColumnName.metric(ofMeasure: measure) == name, "\(name)")
+            let escaped = ColumnName.measure(forMetric: name, escapesColons: true)
+            #expect(ColumnName.metric(ofMeasure: escaped) == name, "\(name)")
+            #expect(!escaped.contains(UInt8(ascii: ":")))
             #expect((measure == name) == ColumnName.isPlainMeasure(name))
         }
     }

@@ -89,6 +89,7 @@ extension MappingSettings {
         guard !reader.isEmpty else { return }
         self.specialValues = reader.choice("special_values", default: self.specialValues)
         self.longNames = reader.choice("long_names", default: self.longNames)
+        self.colons = reader.choice("colons", default: self.colons)
         // 128 is what a Timestream table can have.
         self.maxDimensions = reader.integer("max_dimensions", in: 1...128, default: self.maxDimensions)
         if let names = reader.field("dimensions")?.list(of: "label names", example: "[job, instance]") {
