@@ -2,14 +2,22 @@ extension RawSpan {
     /// Whether the bytes from `start` on are those of `range`; both must lie within the span.
     @inline(__always)
     func hasSameBytes(at start: Int, as range: Range<Int>) -> Bool {
-        let other = range.lowerBound
+        start == range.lowerBound || self.hasSameBytes(start..<start + range.count, as: range, of: self)
+    }
+
+    /// Whether the bytes in `range` are those of `otherRange` in `other`.
+    @inline(__always)
+    func hasSameBytes(_ range: Range<Int>, as otherRange: Range<Int>, of other: RawSpan) -> Bool {
         let count = range.count
-        if start == other { return true }
-        precondition(start >= 0 && count <= self.byteCount - start && other >= 0 && count <= self.byteCount - other)
+        guard count == otherRange.count else { return false }
+        precondition(range.lowerBound >= 0 && range.upperBound <= self.byteCount)
+        precondition(otherRange.lowerBound >= 0 && otherRange.upperBound <= other.byteCount)
+        let start = range.lowerBound
+        let otherStart = otherRange.lowerBound
         var index = 0
         while index + 8 <= count {
             let left = unsafe self.unsafeLoadUnaligned(fromUncheckedByteOffset: start + index, as: UInt64.self)
-            let right = unsafe self.unsafeLoadUnaligned(fromUncheckedByteOffset: other + index, as: UInt64.self)
+            let right = unsafe other.unsafeLoadUnaligned(fromUncheckedByteOffset: otherStart + index, as: UInt64.self)
             if left != right { return false }
             index += 8
         }
@@ -17,12 +25,12 @@ extension RawSpan {
             // Overlaps what came before: one comparison instead of up to seven.
             index = count - 8
             let left = unsafe self.unsafeLoadUnaligned(fromUncheckedByteOffset: start + index, as: UInt64.self)
-            let right = unsafe self.unsafeLoadUnaligned(fromUncheckedByteOffset: other + index, as: UInt64.self)
+            let right = unsafe other.unsafeLoadUnaligned(fromUncheckedByteOffset: otherStart + index, as: UInt64.self)
             return left == right
         }
         while index < count {
             let left = unsafe self.unsafeLoad(fromUncheckedByteOffset: start + index, as: UInt8.self)
-            let right = unsafe self.unsafeLoad(fromUncheckedByteOffset: other + index, as: UInt8.self)
+            let right = unsafe other.unsafeLoad(fromUncheckedByteOffset: otherStart + index, as: UInt8.self)
             if left != right { return false }
             index += 1
         }

@@ -34,29 +34,4 @@ extension RawSpan {
         let product = (value ^ 0xA076_1D64_78BD_642F).multipliedFullWidth(by: 0xE703_7ED1_A0B4_28DB)
         return product.high ^ product.low
     }
-
-    /// Whether the bytes in `range` are those of `otherRange` in `other`.
-    @inline(__always)
-    func hasSameBytes(_ range: Range<Int>, as otherRange: Range<Int>, of other: RawSpan) -> Bool {
-        let count = range.count
-        guard count == otherRange.count else { return false }
-        precondition(range.lowerBound >= 0 && range.upperBound <= self.byteCount)
-        precondition(otherRange.lowerBound >= 0 && otherRange.upperBound <= other.byteCount)
-        let start = range.lowerBound
-        let otherStart = otherRange.lowerBound
-        var index = 0
-        while index + 8 <= count {
-            let left = unsafe self.unsafeLoadUnaligned(fromUncheckedByteOffset: start + index, as: UInt64.self)
-            let right = unsafe other.unsafeLoadUnaligned(fromUncheckedByteOffset: otherStart + index, as: UInt64.self)
-            if left != right { return false }
-            index += 8
-        }
-        while index < count {
-            let left = unsafe self.unsafeLoad(fromUncheckedByteOffset: start + index, as: UInt8.self)
-            let right = unsafe other.unsafeLoad(fromUncheckedByteOffset: otherStart + index, as: UInt8.self)
-            if left != right { return false }
-            index += 1
-        }
-        return true
-    }
 }

@@ -50,7 +50,7 @@ package struct RequestMetadata: Sendable {
     /// Bytes of the name and the texts of one metric.
     package static let maximumEntryBytes = 4 << 10
 
-    private struct Entry: Equatable {
+    private struct Entry {
         var kind: MetricMetadata.Kind
         var nameCount: Int32
         var helpCount: Int32
@@ -60,6 +60,8 @@ package struct RequestMetadata: Sendable {
     private var list: [Entry] = []
     /// Names, helps and units, one after the other.
     private var text: [UInt8] = []
+    /// The last entry, by where its texts stand in the request's body.
+    private var last: (kind: MetricMetadata.Kind, name: Range<Int>, help: Range<Int>, unit: Range<Int>)?
     package private(set) var drops: [Drop: Int] = [:]
 
     /// How many there are to keep.
@@ -80,36 +82,32 @@ package struct RequestMetadata: Sendable {
         unit: Range<Int>,
         in bytes: RawSpan
     ) {
-        let entry = Entry(
-            kind: kind,
-            nameCount: Int32(name.count),
-            helpCount: Int32(help.count),
-            unitCount: Int32(unit.count)
-        )
-        let byteCount = name.count + help.count + unit.count
-        if self.list.last == entry {
-            let start = self.text.count - byteCount
-            let helpStart = start + name.count
-            if self.has(name, at: start, bytes), self.has(help, at: helpStart, bytes),
-                self.has(unit, at: helpStart + help.count, bytes)
-            {
-                return
-            }
+        if let last = self.last, last.kind == kind, Self.isSame(last.name, name, bytes),
+            Self.isSame(last.help, help, bytes), Self.isSame(last.unit, unit, bytes)
+        {
+            return
         }
         if let drop = self.drop(name, help, unit, bytes) {
             self.drops[drop, default: 0] += 1
             return
         }
-        self.list.append(entry)
+        self.last = (kind, name, help, unit)
+        self.list.append(
+            Entry(
+                kind: kind,
+                nameCount: Int32(name.count),
+                helpCount: Int32(help.count),
+                unitCount: Int32(unit.count)
+            )
+        )
         self.append(name, bytes)
         self.append(help, bytes)
         self.append(unit, bytes)
     }
 
-    private func has(_ range: Range<Int>, at position: Int, _ bytes: RawSpan) -> Bool {
-        unsafe bytes.extracting(range).withUnsafeBytes { other in
-            unsafe other.elementsEqual(self.text[position..<position + range.count])
-        }
+    /// Mostly the same place: of remote write 2.0 the same symbol.
+    private static func isSame(_ one: Range<Int>, _ other: Range<Int>, _ bytes: RawSpan) -> Bool {
+        one.count == other.count && bytes.hasSameBytes(at: one.lowerBound, as: other)
     }
 
     private mutating func append(_ range: Range<Int>, _ bytes: RawSpan) {
