@@ -100,13 +100,6 @@ package final class TableDimensions: Sendable {
 
     // MARK: What the table says
 
-    /// Notes columns that an answer had; there may be more.
-    func learn(_ columns: some Sequence<[UInt8]>) {
-        let dimensions = columns.filter { TableColumns.label(ofColumn: $0) != nil }
-        guard !dimensions.isEmpty else { return }
-        self.state.withLock { $0.known.formUnion(dimensions) }
-    }
-
     /// Asks the table for its columns, unless that was done already.
     ///
     /// Without permission for it, or without an answer, writing goes on with what is known.

@@ -164,69 +164,6 @@ package struct WritePlan: Sendable {
         return plan
     }
 
-    private init(
-        counts: WriteCounts,
-        refusals: RefusalSummary,
-        memoryBytes: Int,
-        records: [Record],
-        batches: [Batch],
-        series: [WriteContent.Series],
-        labelSets: [Int32],
-        labels: [LabelTable.Label],
-        fragments: [UInt8],
-        table: [UInt8],
-        histograms: [WriteContent.Histogram],
-        histogramMessages: [UInt8],
-        lease: TableDimensions.Lease?
-    ) {
-        self.counts = counts
-        self.refusals = refusals
-        self.memoryBytes = memoryBytes
-        self.records = records
-        self.batches = batches
-        self.series = series
-        self.labelSets = labelSets
-        self.labels = labels
-        self.fragments = fragments
-        self.table = table
-        self.histograms = histograms
-        self.histogramMessages = histogramMessages
-        self.lease = lease
-    }
-
-    /// A plan of some records of another one, with other columns for their labels.
-    init(
-        _ plan: WritePlan,
-        records: [Int],
-        labels: [LabelTable.Label],
-        fragments: [UInt8],
-        lease: TableDimensions.Lease
-    ) {
-        self.counts = plan.counts
-        self.refusals = RefusalSummary()
-        self.memoryBytes = plan.memoryBytes
-        self.records = records.map { plan.records[$0] }
-        self.series = plan.series
-        self.labelSets = plan.labelSets
-        self.labels = labels
-        self.fragments = fragments
-        self.table = plan.table
-        self.histograms = plan.histograms
-        self.histogramMessages = plan.histogramMessages
-        self.lease = lease
-        var batches: [Batch] = []
-        for (number, record) in self.records.enumerated() {
-            if let last = batches.last, last.form == record.form,
-                last.records.count < WriteOptions.maximumRecords
-            {
-                batches[batches.count - 1].records = last.records.lowerBound..<number + 1
-            } else {
-                batches.append(Batch(records: number..<number + 1, form: record.form))
-            }
-        }
-        self.batches = batches
-    }
-
     /// Makes records of samples and cuts them into calls: each of one form, and all parts of a histogram in one.
     private static func cut(
         _ packed: RecordOrder.Packed,
