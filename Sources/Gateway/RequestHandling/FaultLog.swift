@@ -3,14 +3,21 @@ import Logging
 import TimestreamModel
 import Translator
 
-/// Logs the store's faults of one tenant, each kind at most once in ten seconds: a fault that lasts must be seen, and must
-/// not fill the disk.
+/// Logs what one tenant's data suffers, each kind at most once in a while: a fault that lasts must be seen, and must not
+/// fill the disk.
 final class FaultLog: Sendable {
-    private static let interval = Duration.seconds(10)
-
     private enum Kind: Hashable {
         case store(TimestreamError.Code)
         case unreadableHistograms
+        case droppedExemplars
+
+        var interval: Duration {
+            switch self {
+            case .store, .unreadableHistograms: .seconds(10)
+            // No fault: a sender's setting, which may stay as it is for good.
+            case .droppedExemplars: .seconds(3600)
+            }
+        }
     }
 
     private let lastTimes = Locked<[Kind: (time: ContinuousClock.Instant, suppressed: Int)]>([:])
@@ -18,7 +25,7 @@ final class FaultLog: Sendable {
     /// How many lines of a kind were left out since the last one; nil if this one is to be left out too.
     private func suppressed(_ kind: Kind, now: ContinuousClock.Instant) -> Int? {
         self.lastTimes.withLock { times in
-            if let last = times[kind], now - last.time < Self.interval {
+            if let last = times[kind], now - last.time < kind.interval {
                 times[kind] = (last.time, last.suppressed + 1)
                 return nil
             }
@@ -69,6 +76,27 @@ final class FaultLog: Sendable {
                 LogKey.requestID: .string(requestID),
                 "histograms.incomplete": .stringConvertible(counts.incompleteHistograms),
                 "histograms.malformed": .stringConvertible(counts.malformedHistograms),
+                "suppressed": .stringConvertible(suppressed),
+            ]
+        )
+    }
+
+    /// Logs that a request's exemplars are not stored, if it has any.
+    func note(
+        _ counts: WriteCounts,
+        tenant: String,
+        requestID: String,
+        logger: Logger,
+        now: ContinuousClock.Instant = .now
+    ) {
+        guard counts.exemplars > 0, let suppressed = self.suppressed(.droppedExemplars, now: now) else { return }
+        logger.notice(
+            "Exemplars are not stored: Timestream has no place for them; send_exemplars: false saves sending them",
+            metadata: [
+                LogKey.tenant: .string(tenant),
+                LogKey.requestID: .string(requestID),
+                "exemplars.no_place": .stringConvertible(counts.exemplars - counts.refusedExemplars),
+                "exemplars.malformed": .stringConvertible(counts.refusedExemplars),
                 "suppressed": .stringConvertible(suppressed),
             ]
         )

@@ -46,6 +46,13 @@ final class TenantMetrics: Sendable {
     /// Why stored histograms are not in an answer.
     enum Unreadable: String, CaseIterable { case incomplete, malformed }
 
+    /// Why exemplars are not stored.
+    enum ExemplarDrop: String, CaseIterable {
+        /// Timestream has no type for them, and a table of plain samples no room.
+        case noPlace = "no_place"
+        case malformed
+    }
+
     /// Why samples were left out by our own policy.
     enum Drop: String, CaseIterable { case specialValue = "special_value", longName = "long_name" }
 
@@ -69,6 +76,7 @@ final class TenantMetrics: Sendable {
     private let unreadableHistograms: [Unreadable: MetricCounter]
     private let rejectedSamples: [RefusalSummary.Reason: MetricCounter]
     private let droppedSamples: [Drop: MetricCounter]
+    private let droppedExemplars: [ExemplarDrop: MetricCounter]
 
     init(tenant: String, registry: MetricRegistry) {
         let label = [("tenant", tenant)]
@@ -110,7 +118,7 @@ final class TenantMetrics: Sendable {
             "Streamed remote read answers that were broken off, since the rest could not be read."
         )
         self.metadata = counter("gateway_metadata_received_total", "Metric metadata entries received.")
-        self.exemplars = counter("gateway_exemplars_received_total", "Exemplars received; not stored.")
+        self.exemplars = counter("gateway_exemplars_received_total", "Exemplars received.")
         self.histograms = counter(
             "gateway_histograms_received_total",
             "Native histograms in remote write requests that could be read."
@@ -119,33 +127,34 @@ final class TenantMetrics: Sendable {
             "gateway_start_timestamps_received_total",
             "Samples with a start timestamp (remote write 2.0); the timestamp is not stored."
         )
-        self.unreadableHistograms = Dictionary(
-            uniqueKeysWithValues: Unreadable.allCases.map { reason in
-                let labels = label + [("reason", reason.rawValue)]
-                let help = "Stored native histograms that are not in an answer, each time it lacks them."
-                return (reason, registry.counter("gateway_histograms_unreadable_total", help: help, labels: labels))
-            }
+        func counters<Reason: CaseIterable & Hashable & RawRepresentable<String>>(
+            _ name: String,
+            _ help: String
+        ) -> [Reason: MetricCounter] {
+            Dictionary(
+                uniqueKeysWithValues: Reason.allCases.map { reason in
+                    (reason, registry.counter(name, help: help, labels: label + [("reason", reason.rawValue)]))
+                }
+            )
+        }
+        self.unreadableHistograms = counters(
+            "gateway_histograms_unreadable_total",
+            "Stored native histograms that are not in an answer, each time it lacks them."
         )
-        self.rejectedSamples = Dictionary(
-            uniqueKeysWithValues: RefusalSummary.Reason.allCases.map { reason in
-                let labels = label + [("reason", reason.rawValue)]
-                let help = "Samples refused for good, by reason."
-                return (reason, registry.counter("gateway_samples_rejected_total", help: help, labels: labels))
-            }
+        self.rejectedSamples = counters("gateway_samples_rejected_total", "Samples refused for good, by reason.")
+        self.droppedSamples = counters(
+            "gateway_samples_dropped_total",
+            "Samples left out by the tenant's mapping options."
         )
-        self.droppedSamples = Dictionary(
-            uniqueKeysWithValues: Drop.allCases.map { reason in
-                let labels = label + [("reason", reason.rawValue)]
-                let help = "Samples left out by the tenant's mapping options."
-                return (reason, registry.counter("gateway_samples_dropped_total", help: help, labels: labels))
-            }
-        )
+        self.droppedExemplars = counters("gateway_exemplars_dropped_total", "Exemplars that are not stored, by reason.")
     }
 
     func note(_ counts: WriteCounts) {
         self.receivedSamples.increment(by: counts.samples + counts.histograms)
         self.metadata.increment(by: counts.metadata)
         self.exemplars.increment(by: counts.exemplars)
+        self.droppedExemplars[.noPlace]?.increment(by: counts.exemplars - counts.refusedExemplars)
+        self.droppedExemplars[.malformed]?.increment(by: counts.refusedExemplars)
         self.histograms.increment(by: counts.histograms)
         self.startTimestamps.increment(by: counts.startTimestamps)
         self.droppedSamples[.specialValue]?.increment(by: counts.droppedSpecialValues)

@@ -59,6 +59,12 @@ struct WriteHandler: Sendable {
     /// Sends the plan's calls and answers.
     func send(_ plan: WritePlan, deadline: ContinuousClock.Instant) async -> OutgoingResponse {
         self.tenant.metrics.note(plan.counts)
+        self.tenant.faults.note(
+            plan.counts,
+            tenant: self.tenant.settings.id,
+            requestID: self.requestID,
+            logger: self.logger
+        )
         self.tenant.metadata.keep(plan.metadata)
         let outcome = await self.tenant.writer.write(plan, deadline: deadline)
         self.tenant.metrics.note(outcome, repeated: plan.counts.repeatedSamples)

@@ -10,14 +10,33 @@ enum DecimalText {
         }
         if self.appendFewDecimals(value, to: &output) { return }
         // Swift's own text has the shortest digits; only where it puts the point and the exponent differs.
-        var text = value.description
-        text.withUTF8 { text in
-            if unsafe abs(value) >= 1e-3 && abs(value) < 9_007_199_254_740_992 && text.last != UInt8(ascii: "0") {
-                // No exponent and no zero at the end: our form already.
-                unsafe output.append(UnsafeRawBufferPointer(text))
-            } else {
-                unsafe self.layOut(text, to: &output)
-            }
+        var text = ShortText()
+        value.write(to: &text)
+        if abs(value) >= 1e-3 && abs(value) < 9_007_199_254_740_992 && text.bytes[text.count - 1] != UInt8(ascii: "0") {
+            // No exponent and no zero at the end: our form already.
+            unsafe output.append(text.bytes.span.bytes.extracting(0..<text.count))
+        } else {
+            self.layOut(text, to: &output)
+        }
+    }
+
+    /// What the standard library writes of one double, at most 24 bytes, without a string on the heap.
+    private struct ShortText: TextOutputStream {
+        var bytes: InlineArray<32, UInt8> = .init(repeating: 0)
+        var count = 0
+
+        mutating func write(_ string: String) {
+            for byte in string.utf8 { self.append(byte) }
+        }
+
+        /// The standard library's way past `String` for text that is ASCII; `write` does the same, with a copy.
+        mutating func _writeASCII(_ buffer: UnsafeBufferPointer<UInt8>) {
+            for index in buffer.indices { unsafe self.append(buffer[index]) }
+        }
+
+        private mutating func append(_ byte: UInt8) {
+            self.bytes[self.count] = byte
+            self.count += 1
         }
     }
 
@@ -63,11 +82,7 @@ enum DecimalText {
             digits = quotient
             place += 1
         } while digits != 0 || place <= decimals
-        output.reserve(24 - index)
-        while index < 24 {
-            output.append(text[index])
-            index += 1
-        }
+        unsafe output.append(text.span.bytes.extracting(index..<24))
         return true
     }
 
@@ -82,35 +97,31 @@ enum DecimalText {
             digits[index] = UInt8(ascii: "0") + UInt8(truncatingIfNeeded: remainder)
             rest = quotient
         } while rest != 0
-        output.reserve(20 - index)
-        while index < 20 {
-            output.append(digits[index])
-            index += 1
-        }
+        unsafe output.append(digits.span.bytes.extracting(index..<20))
     }
 
     /// Takes `[-]digits[.digits][e±digits]` apart and writes it in our form.
-    private static func layOut(_ text: UnsafeBufferPointer<UInt8>, to output: inout OutputBuffer) {
+    private static func layOut(_ text: ShortText, to output: inout OutputBuffer) {
         var digits: InlineArray<24, UInt8> = .init(repeating: 0)
         var digitCount = 0
         var pointPosition: Int?
         var exponent = 0
         var index = 0
-        if unsafe text.first == UInt8(ascii: "-") {
+        if text.bytes[0] == UInt8(ascii: "-") {
             output.append(UInt8(ascii: "-"))
             index = 1
         }
         scan: while index < text.count {
-            let byte = unsafe text[index]
+            let byte = text.bytes[index]
             index += 1
             switch byte {
             case UInt8(ascii: "."):
                 pointPosition = digitCount
             case UInt8(ascii: "e"):
-                let isNegative = unsafe text[index] == UInt8(ascii: "-")
-                if unsafe isNegative || text[index] == UInt8(ascii: "+") { index += 1 }
+                let isNegative = text.bytes[index] == UInt8(ascii: "-")
+                if isNegative || text.bytes[index] == UInt8(ascii: "+") { index += 1 }
                 while index < text.count {
-                    exponent = unsafe exponent * 10 + Int(text[index] - UInt8(ascii: "0"))
+                    exponent = exponent * 10 + Int(text.bytes[index] - UInt8(ascii: "0"))
                     index += 1
                 }
                 if isNegative { exponent = -exponent }

@@ -54,6 +54,11 @@ package import Common
     }
 
     @inline(__always)
+    package mutating func append(_ bytes: RawSpan) {
+        unsafe bytes.withUnsafeBytes { unsafe self.append($0) }
+    }
+
+    @inline(__always)
     package mutating func append(_ bytes: UnsafeRawBufferPointer) {
         self.reserve(bytes.count)
         guard let from = bytes.baseAddress, let to = unsafe self.memory.baseAddress else { return }
