@@ -31,7 +31,7 @@ struct GatewayService: Service {
         let access = try AccessControl(configuration: self.configuration, metrics: metrics)
         let stores = self.makeStores(engine: engine, upstream: upstream, metrics: metrics)
         let tenants = self.configuration.tenants.compactMap { settings in
-            stores[settings.id].map { TenantService(settings: settings, store: $0, metrics: metrics) }
+            stores[settings.id].map { TenantService(settings: settings, stores: $0, metrics: metrics) }
         }
         let responder = GatewayResponder(
             access: access,
@@ -183,25 +183,38 @@ struct GatewayService: Service {
         engine: RunningEngine?,
         upstream: UpstreamClient,
         metrics: MetricRegistry
-    ) -> [String: any TimestreamStore] {
+    ) -> [String: TenantStores] {
         let signer = RequestSigner(service: "timestream")
         let engineURL = engine.map { "http://\($0.listener.localAddress)" }
-        var stores: [String: any TimestreamStore] = [:]
+        let logger = self.makeLogger("timestream")
+        var stores: [String: TenantStores] = [:]
         for tenant in self.configuration.tenants {
-            let key = engine?.keyring.keys[tenant.id] ?? LocalKeyring.key(of: tenant)
-            stores[tenant.id] = TimestreamServiceClient(
-                configuration: TimestreamServiceConfiguration(
-                    tenant: tenant.id,
-                    region: tenant.region,
-                    writeEndpoint: tenant.writeEndpoint ?? engineURL,
-                    queryEndpoint: tenant.queryEndpoint ?? engineURL
-                ),
-                credentials: StaticCredentialSource(key),
-                upstream: upstream,
-                signer: signer,
-                metrics: metrics,
-                logger: self.makeLogger("timestream")
-            )
+            let makeStore: @Sendable (AccessKey) -> any TimestreamStore = { key in
+                TimestreamServiceClient(
+                    configuration: TimestreamServiceConfiguration(
+                        tenant: tenant.id,
+                        region: tenant.region,
+                        writeEndpoint: tenant.writeEndpoint ?? engineURL,
+                        queryEndpoint: tenant.queryEndpoint ?? engineURL
+                    ),
+                    credentials: StaticCredentialSource(key),
+                    upstream: upstream,
+                    signer: signer,
+                    metrics: metrics,
+                    logger: logger
+                )
+            }
+            switch tenant.credentials {
+            case .keyPair(let id, let secret, let token):
+                let key = AccessKey(accessKeyID: id, secretAccessKey: secret, sessionToken: token)
+                stores[tenant.id] = .own(makeStore(key))
+            case .generated:
+                stores[tenant.id] = engine?.keyring.keys[tenant.id].map { .own(makeStore($0)) }
+            case .caller:
+                stores[tenant.id] = .ofCallers { keys in
+                    makeStore(AccessKey(accessKeyID: keys.accessKeyID, secretAccessKey: keys.secretAccessKey))
+                }
+            }
         }
         return stores
     }

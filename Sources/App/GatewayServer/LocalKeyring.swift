@@ -25,12 +25,14 @@ struct LocalKeyring {
         return tables.map { LocalEngineKey(key: $0.key, tables: $0.value) }
     }
 
-    static func key(of tenant: TenantSettings) -> AccessKey {
+    /// Nil if each caller brings its own.
+    private static func key(of tenant: TenantSettings) -> AccessKey? {
         switch tenant.credentials {
         case .keyPair(let accessKeyID, let secretAccessKey, let sessionToken):
             AccessKey(accessKeyID: accessKeyID, secretAccessKey: secretAccessKey, sessionToken: sessionToken)
         case .generated:
             AccessKey(accessKeyID: "LOCAL" + Self.random(15).uppercased(), secretAccessKey: Secret(Self.random(40)))
+        case .caller: nil
         }
     }
 

@@ -17,6 +17,7 @@ struct Exchange: Sendable {
     let access: AccessControl
     let proven: ProvenTenant
     let tenant: TenantService
+    let table: TenantTable
     let requestID: String
     let deadline: ContinuousClock.Instant
     let logger: Logger
@@ -75,6 +76,7 @@ struct Exchange: Sendable {
         defer { lease.release() }
         let handler = WriteHandler(
             tenant: self.tenant,
+            table: self.table,
             version: version,
             requestID: self.requestID,
             logger: self.logger
@@ -118,7 +120,12 @@ struct Exchange: Sendable {
         } catch { throw .content(error) }
         try self.grow(lease, by: declaredBytes)
         guard ContinuousClock.now < self.deadline else { throw .late }
-        let handler = ReadHandler(tenant: self.tenant, requestID: self.requestID, logger: self.logger)
+        let handler = ReadHandler(
+            tenant: self.tenant,
+            table: self.table,
+            requestID: self.requestID,
+            logger: self.logger
+        )
         return await handler.answer(body, memory: lease, deadline: self.deadline)
     }
 
@@ -164,7 +171,7 @@ struct Exchange: Sendable {
         do throws(ProtocolError) {
             decoded = try await handler.decode(body, inline: isInline)
         } catch { throw .content(error) }
-        await self.tenant.dimensions.prepare(self.tenant.store, deadline: self.deadline)
+        await self.table.dimensions.prepare(self.table.store, deadline: self.deadline)
         while true {
             let plan: WritePlan?
             do throws(ProtocolError) {

@@ -7,7 +7,7 @@ import Translator
 /// fill the disk.
 final class FaultLog: Sendable {
     private enum Kind: Hashable {
-        case store(TimestreamError.Code)
+        case store(TimestreamError.Code, isCallers: Bool)
         case unreadableHistograms
         case droppedExemplars
 
@@ -35,17 +35,23 @@ final class FaultLog: Sendable {
         }
     }
 
+    /// Logs why the store failed; nothing if the request was given up.
     func note(
-        _ error: TimestreamError,
+        _ failure: StoreFailure,
         tenant: String,
         requestID: String,
         logger: Logger,
         now: ContinuousClock.Instant = .now
     ) {
-        guard let suppressed = self.suppressed(.store(error.code), now: now) else { return }
+        let error = failure.error
+        let kind = Kind.store(error.code, isCallers: failure.isCallers)
+        guard error.code != .cancelled, let suppressed = self.suppressed(kind, now: now) else { return }
+        // What one caller's keys may do is that caller's affair.
+        let isOperatorFault =
+            error.isOperatorFault && !(failure.isCallers && [.signature, .accessDenied].contains(error.code))
         logger.log(
-            level: error.isOperatorFault ? .error : .warning,
-            error.isOperatorFault
+            level: isOperatorFault ? .error : .warning,
+            isOperatorFault
                 ? "Timestream refuses this tenant's calls: mend its credentials, permissions, table or quota"
                 : "Timestream did not take or answer a call in time",
             metadata: [

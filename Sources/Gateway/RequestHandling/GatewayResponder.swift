@@ -94,6 +94,7 @@ package final class GatewayResponder: HTTPResponder {
                 access: self.access,
                 proven: proven,
                 tenant: tenant,
+                table: tenant.table(of: proven),
                 requestID: requestID,
                 deadline: deadline,
                 logger: self.logger

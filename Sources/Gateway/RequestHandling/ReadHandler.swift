@@ -9,6 +9,7 @@ import Translator
 /// Answers an admitted remote read request whose body has arrived.
 struct ReadHandler: Sendable {
     let tenant: TenantService
+    let table: TenantTable
     let requestID: String
     let logger: Logger
 
@@ -19,9 +20,9 @@ struct ReadHandler: Sendable {
     func answer(_ body: [UInt8], memory: BytesLease, deadline: ContinuousClock.Instant) async -> OutgoingResponse {
         let limits = self.tenant.settings.limits
         do throws(ReadError) {
-            let answer = try await self.tenant.reader.read(
+            let answer = try await self.table.reader.read(
                 body,
-                from: self.tenant.store,
+                from: self.table.store,
                 limits: ReadLimits(maxSamples: limits.maxSamplesPerRead, maxSeries: limits.maxSeriesPerRead),
                 deadline: deadline,
                 reserve: { byteCount throws(ReadError) in
@@ -66,9 +67,10 @@ struct ReadHandler: Sendable {
     private func failure(_ error: ReadError) -> OutgoingResponse {
         switch error {
         case .store(let failure):
-            if failure.code != .cancelled { self.note(failure) }
+            self.note(failure)
+            let told = StoreFailure(failure, isCallers: self.table.isCallers)
             let status: HTTPResponse.Status = failure.code == .timedOut ? .gatewayTimeout : .serviceUnavailable
-            return StoreFailure.answer(status, failure, self.line(StoreFailure.words(failure)))
+            return told.answer(status, self.line(told.words))
         case .malformedBody(.decodedTooLarge):
             return .text(.contentTooLarge, self.line(error.description))
         case .overMemory(isForGood: false):
@@ -90,7 +92,7 @@ struct ReadHandler: Sendable {
 
     private func note(_ failure: TimestreamError) {
         self.tenant.faults.note(
-            failure,
+            StoreFailure(failure, isCallers: self.table.isCallers),
             tenant: self.tenant.settings.id,
             requestID: self.requestID,
             logger: self.logger

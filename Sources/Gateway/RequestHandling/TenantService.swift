@@ -1,43 +1,28 @@
 package import Common
+import TenantAccess
 package import TenantConfiguration
-package import TimestreamModel
 import Translator
 
 /// One tenant, ready to serve: its settings, its way to its table, and its metrics.
 package final class TenantService: Sendable {
     package let settings: TenantSettings
-    package let store: any TimestreamStore
-    let dimensions: TableDimensions
-    let writer: RecordWriter
-    let reader: TableReader
-    let writeOptions: WriteOptions
+    private let tables: TenantTables
     /// What its senders tell of their metrics.
     package let metadata: TenantMetadata
     let metrics: TenantMetrics
     let faults: FaultLog
 
-    package init(settings: TenantSettings, store: any TimestreamStore, metrics: MetricRegistry) {
-        let table = TableName(database: settings.database, table: settings.table)
+    package init(settings: TenantSettings, stores: TenantStores, metrics: MetricRegistry) {
         self.settings = settings
-        self.store = store
-        self.dimensions = TableDimensions(
-            table: table,
-            maximum: settings.mapping.maxDimensions,
-            allowed: settings.mapping.dimensions
-        )
-        self.writer = RecordWriter(store: store, dimensions: self.dimensions)
-        self.reader = TableReader(table: table)
-        self.writeOptions = WriteOptions(
-            table: table,
-            dropsSpecialValues: settings.mapping.specialValues == .drop,
-            dropsLongNames: settings.mapping.longNames == .drop,
-            maxLabelsPerSeries: settings.limits.maxLabelsPerSeries,
-            escapesColons: settings.mapping.colons == .escape,
-            dimensions: self.dimensions
-        )
+        self.tables = TenantTables(settings: settings, stores: stores)
         self.metadata = TenantMetadata(tenant: settings.id, registry: metrics)
         self.metrics = TenantMetrics(tenant: settings.id, registry: metrics)
         self.faults = FaultLog()
+    }
+
+    /// The tenant's table, as the caller reaches it.
+    func table(of proven: ProvenTenant) -> TenantTable {
+        self.tables.table(of: proven.callerKeys)
     }
 }
 

@@ -2,7 +2,6 @@ import Common
 import HTTPTypes
 import Logging
 import TenantConfiguration
-import TimestreamModel
 import Translator
 
 /// Answers an admitted remote write request whose body has arrived.
@@ -14,6 +13,7 @@ struct WriteHandler: Sendable {
     static let inlineBytes = 1 << 20
 
     let tenant: TenantService
+    let table: TenantTable
     let version: WriteProtocol
     let requestID: String
     let logger: Logger
@@ -34,7 +34,7 @@ struct WriteHandler: Sendable {
 
     /// Plans the calls of a decoded body.
     func plan(_ decoded: [UInt8], memoryLimitBytes: Int, inline: Bool) async throws(ProtocolError) -> WritePlan {
-        let options = self.tenant.writeOptions
+        let options = self.table.writeOptions
         if inline {
             return try WritePlan.plan(
                 decoded,
@@ -66,27 +66,26 @@ struct WriteHandler: Sendable {
             logger: self.logger
         )
         self.tenant.metadata.keep(plan.metadata)
-        let outcome = await self.tenant.writer.write(plan, deadline: deadline)
+        let outcome = await self.table.writer.write(plan, deadline: deadline)
         self.tenant.metrics.note(outcome, repeated: plan.counts.repeatedSamples)
         return self.answer(outcome, plan.counts)
     }
 
     private func answer(_ outcome: RecordWriter.Outcome, _ counts: WriteCounts) -> OutgoingResponse {
         if let failure = outcome.failure {
-            if failure.code != .cancelled {
-                self.tenant.faults.note(
-                    failure,
-                    tenant: self.tenant.settings.id,
-                    requestID: self.requestID,
-                    logger: self.logger
-                )
-            }
+            let told = StoreFailure(failure, isCallers: self.table.isCallers)
+            self.tenant.faults.note(
+                told,
+                tenant: self.tenant.settings.id,
+                requestID: self.requestID,
+                logger: self.logger
+            )
+            let stored = outcome.stored + outcome.storedHistograms
             let message =
-                "\(StoreFailure.words(failure)); \(outcome.stored + outcome.storedHistograms) of "
-                + "\(counts.samples + counts.histograms) samples stored, repeat the request"
-            return StoreFailure.answer(
+                "\(told.words); \(stored) of \(counts.samples + counts.histograms) samples stored"
+                + (told.isForbidden ? "" : ", repeat the request")
+            return told.answer(
                 .serviceUnavailable,
-                failure,
                 AnswerLine.make(message, tenant: self.tenant.settings.id, requestID: self.requestID)
             )
         }
@@ -103,29 +102,5 @@ struct WriteHandler: Sendable {
             )
         }
         return OutgoingResponse(status: .noContent, headerFields: written.headerFields(self.version))
-    }
-}
-
-/// How the store's failures are told.
-enum StoreFailure {
-    /// In words a sender may see: neither the statement nor the service's own text.
-    static func words(_ error: TimestreamError) -> String {
-        switch error.code {
-        case .throttling: "Timestream throttles this table"
-        case .timedOut: "Timestream did not answer within the request's deadline"
-        case .network: "Timestream cannot be reached"
-        case .accessDenied, .signature:
-            "Timestream refuses the credentials configured for this tenant; its operator must mend them"
-        case .resourceNotFound:
-            "the database or table configured for this tenant does not exist; its operator must mend it"
-        case .serviceQuotaExceeded: "a Timestream quota is used up; its operator must mend it"
-        case .cancelled: "the request was given up"
-        default: "Timestream failed (\(error.code.rawValue))"
-        }
-    }
-
-    /// An answer with `Retry-After`: soon for what passes by itself, later for what a person has to mend.
-    static func answer(_ status: HTTPResponse.Status, _ error: TimestreamError, _ line: String) -> OutgoingResponse {
-        .text(status, line, headerFields: [.retryAfter: error.isOperatorFault ? "30" : "5"])
     }
 }

@@ -120,7 +120,7 @@ package final class AccessControl: Sendable {
     package func prove(_ candidate: TenantCandidate, head: HTTPRequest) async throws(AccessRefusal) -> ProvenTenant {
         let certificate = candidate.isProvenByCertificate
         if let tenant = candidate.tenant,
-            tenant.credentials.areProven(certificate: certificate, basic: false, bearer: false)
+            tenant.credentials.areProven(certificate: certificate)
         {
             return ProvenTenant(tenant: tenant)
         }
@@ -138,13 +138,18 @@ package final class AccessControl: Sendable {
     ) async throws(AccessRefusal) -> ProvenTenant {
         var isBasicProven = false
         var isBearerProven = false
+        var callerKeys: CallerKeys?
         switch AuthorizationCredentials(fields) {
         case .absent:
             throw .unauthorized(.noCredentials)
         case .malformed:
             throw .unauthorized(.malformedCredentials)
         case .basic(let username, let password):
-            isBasicProven = try await self.checkPassword(candidate, username: username, password: password)
+            callerKeys = candidate.tenant?.credentials.callerKeys(username: username, password: password)
+            if callerKeys == nil {
+                // Also for keys that the tenant does not take, so that they cost what an unknown tenant costs.
+                isBasicProven = try await self.checkPassword(candidate, username: username, password: password)
+            }
         case .bearer(let token):
             // Also for unknown tenants, so that they cost the same.
             let digest = sha256(token)
@@ -154,10 +159,11 @@ package final class AccessControl: Sendable {
             tenant.credentials.areProven(
                 certificate: candidate.isProvenByCertificate,
                 basic: isBasicProven,
-                bearer: isBearerProven
+                bearer: isBearerProven,
+                callerKeys: callerKeys != nil
             )
         else { throw .unauthorized(.wrongCredentials) }
-        return ProvenTenant(tenant: tenant)
+        return ProvenTenant(tenant: tenant, callerKeys: callerKeys)
     }
 
     private func checkPassword(

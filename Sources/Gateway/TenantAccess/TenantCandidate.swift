@@ -28,6 +28,8 @@ package struct TenantCandidate: Sendable {
 /// A tenant, and that the caller may act for it; only `AccessControl.prove` makes one.
 package struct ProvenTenant: Sendable {
     let tenant: ConfiguredTenant
+    /// What the caller showed to sign its calls with; present exactly if the tenant's credentials are `.caller`.
+    package var callerKeys: CallerKeys?
 
     /// As of the configuration under which the request was resolved.
     package var settings: TenantSettings { self.tenant.settings }

@@ -102,12 +102,14 @@ package enum ConfigurationSummary {
         if authentication.clientCertificate != nil { kinds.append("certificate") }
         if !authentication.basic.isEmpty { kinds.append("basic") }
         if !authentication.bearerTokenDigests.isEmpty { kinds.append("bearer") }
+        if authentication.awsKeys != nil { kinds.append("AWS keys") }
         return kinds.joined(separator: authentication.requiresAll ? "+" : "|")
     }
 
     private static func credentials(_ credentials: CredentialSettings) -> String {
         switch credentials {
         case .generated: "generated"
+        case .caller: "caller's own"
         case .keyPair(_, _, nil): "key pair"
         case .keyPair(_, _, .some): "key pair, session"
         }

@@ -169,20 +169,20 @@ struct CrossChecks {
         let server = self.server.settings
         let isPlainAndFar = server.tls == nil && !server.listen.isLoopback
         for tenant in self.tenants {
-            guard let authentication = tenant.authentication else { continue }
-            let settings = authentication.settings
+            let settings = tenant.settings.authentication
+            let place = tenant.authentication?.place ?? tenant.place
             if settings.isOpen {
                 let reach = server.listen.host.isEmpty ? "port \(server.listen.port)" : "\(server.listen)"
                 self.context.warn(
-                    authentication.place,
+                    place,
                     "none: everybody who reaches \(reach) can write and read this tenant's data",
                     remedy: "list client_certificate, basic or bearer"
                 )
             }
-            if isPlainAndFar, !settings.basic.isEmpty || !settings.bearerTokenDigests.isEmpty {
+            if isPlainAndFar, settings.takesSecrets {
                 self.context.warn(
-                    authentication.place,
-                    "passwords and tokens cross the network in the clear: \(server.listen) is plain HTTP",
+                    place,
+                    "passwords, tokens and AWS keys cross the network in the clear: \(server.listen) is plain HTTP",
                     remedy: "add server.tls, or listen on 127.0.0.1"
                 )
             }

@@ -127,6 +127,8 @@ package enum CredentialSettings: Sendable {
     case keyPair(accessKeyID: String, secretAccessKey: Secret, sessionToken: Secret?)
     /// No credentials given, local backend: a key pair is made for this tenant's table alone.
     case generated
+    /// The AWS keys that each caller shows in basic auth sign that caller's calls.
+    case caller
 }
 
 package struct AuthenticationSettings: Sendable {
@@ -137,6 +139,11 @@ package struct AuthenticationSettings: Sendable {
         package var emails: [String]
         /// A CA of this tenant's own; absent: the listener's `client_ca`.
         package var caPath: String?
+    }
+    /// Whose AWS keys are taken in basic auth; AWS itself checks them with each call.
+    package enum AWSKeys: Sendable, Equatable {
+        case any
+        case accessKeyIDs(Set<String>)
     }
     package struct BasicUser: Sendable {
         package var username: String
@@ -149,8 +156,13 @@ package struct AuthenticationSettings: Sendable {
     package var basic: [BasicUser]
     /// SHA-256 digests of accepted bearer tokens.
     package var bearerTokenDigests: [[UInt8]]
+    /// Present exactly if the tenant's credentials are `.caller`.
+    package var awsKeys: AWSKeys?
     /// `require: all`: every listed kind of proof is needed, not just one.
     package var requiresAll: Bool
+
+    /// Whether callers send a secret with each request.
+    var takesSecrets: Bool { !self.basic.isEmpty || !self.bearerTokenDigests.isEmpty || self.awsKeys != nil }
 }
 
 package struct TenantLimits: Sendable {

@@ -42,9 +42,10 @@ struct FaultLogTests {
         let log = FaultLog()
         let lines = LogLines()
         let start = ContinuousClock.now
-        func note(_ code: TimestreamError.Code, after seconds: Double) {
+        func note(_ code: TimestreamError.Code, after seconds: Double, isCallers: Bool = false) {
+            let error = TimestreamError(code, message: "words\nof the service")
             log.note(
-                TimestreamError(code, message: "words\nof the service"),
+                StoreFailure(error, isCallers: isCallers),
                 tenant: "a",
                 requestID: "r",
                 logger: lines.logger,
@@ -53,13 +54,16 @@ struct FaultLogTests {
         }
         for second in stride(from: 0, through: 9.5, by: 0.5) { note(.throttling, after: second) }
         note(.accessDenied, after: 9.5)
+        note(.accessDenied, after: 9.6, isCallers: true)
+        note(.cancelled, after: 9.7)
         note(.throttling, after: 10)
         note(.throttling, after: 15)
         note(.throttling, after: 20.5)
         let seen = lines.all.map { "\($0.metadata["error.code"] ?? "") \($0.metadata["suppressed"] ?? "") \($0.level)" }
         #expect(
             seen == [
-                "throttling 0 warning", "access_denied 0 error", "throttling 19 warning", "throttling 1 warning",
+                "throttling 0 warning", "access_denied 0 error", "access_denied 0 warning", "throttling 19 warning",
+                "throttling 1 warning",
             ]
         )
         #expect(lines.all.allSatisfy { $0.metadata["error.message"]?.contains("\n") == false })

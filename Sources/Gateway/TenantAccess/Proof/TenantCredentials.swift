@@ -12,6 +12,7 @@ struct TenantCredentials: Sendable {
     private let takesCertificate: Bool
     private let users: [User]
     private let tokenDigests: [[UInt8]]
+    private let awsKeys: AuthenticationSettings.AWSKeys?
 
     init(_ settings: AuthenticationSettings) {
         self.isOpen = settings.isOpen
@@ -19,6 +20,7 @@ struct TenantCredentials: Sendable {
         self.takesCertificate = settings.clientCertificate != nil
         self.users = settings.basic.map { User(name: Array($0.username.utf8), hash: $0.passwordHash) }
         self.tokenDigests = settings.bearerTokenDigests
+        self.awsKeys = settings.awsKeys
     }
 
     /// The hashes a user's password may match: several while a password is being replaced.
@@ -36,8 +38,26 @@ struct TenantCredentials: Sendable {
         return isFound
     }
 
+    /// Whether the caller's own AWS keys sign the calls, so that no request can do without them.
+    var needsCallerKeys: Bool { self.awsKeys != nil }
+
+    /// The keys that basic authentication shows, if the tenant takes these. Whether they are right only AWS knows.
+    func callerKeys(username: [UInt8], password: [UInt8]) -> CallerKeys? {
+        guard let awsKeys, let keys = CallerKeys(username: username, password: password) else { return nil }
+        switch awsKeys {
+        case .any: return keys
+        case .accessKeyIDs(let ids): return ids.contains(keys.accessKeyID) ? keys : nil
+        }
+    }
+
     /// Whether what was shown is enough: any one kind of proof, or every kind listed with `require: all`.
-    func areProven(certificate: Bool, basic: Bool, bearer: Bool) -> Bool {
+    ///
+    /// - Parameter callerKeys: whether the caller showed AWS keys that the tenant takes; a tenant that needs them is never
+    ///   proven without.
+    func areProven(certificate: Bool, basic: Bool = false, bearer: Bool = false, callerKeys: Bool = false) -> Bool {
+        if self.needsCallerKeys {
+            return callerKeys && (certificate || !self.takesCertificate || !self.requiresAll)
+        }
         if self.isOpen { return true }
         var demanded: [Bool] = []
         if self.takesCertificate { demanded.append(certificate) }

@@ -5,16 +5,23 @@ struct AuthenticationSection {
     var settings: AuthenticationSettings
     var place: Place
     var certificatePlace: Place?
+    private var awsKeys: Field?
+    private let context: LoadContext
+
+    static let anyKindRemedy =
+        "list client_certificate, basic, bearer or aws_keys, or write auth: none to let everybody in"
 
     private enum Requirement: String, CaseIterable { case any, all }
 
     init(_ field: Field) {
         self.place = field.place
+        self.context = field.context
         self.settings = AuthenticationSettings(
             isOpen: false,
             clientCertificate: nil,
             basic: [],
             bearerTokenDigests: [],
+            awsKeys: nil,
             requiresAll: false
         )
         guard field.isMapping else {
@@ -34,10 +41,10 @@ struct AuthenticationSection {
         self.settings.bearerTokenDigests = (bearer ?? []).compactMap { Self.bearerDigest($0.mapping()) }
         let kinds = ["client_certificate", "basic", "bearer", "aws_keys"]
         let hasKind = kinds.contains { reader.has($0) }
-        reader.refuseUnsupported(
-            ["aws_keys"],
-            instead: "use client_certificate, basic or bearer, and give the tenant credentials"
-        )
+        if let awsKeys = reader.field("aws_keys") {
+            self.awsKeys = awsKeys
+            self.settings.awsKeys = Self.awsKeys(awsKeys.mapping())
+        }
         if let requirement = reader.field("require") {
             self.settings.requiresAll = requirement.choice(Requirement.self) == .all
         }
@@ -46,14 +53,36 @@ struct AuthenticationSection {
             reader.context.report(
                 self.place,
                 "no kind of proof is listed: nobody could use the tenant",
-                remedy: "list client_certificate, basic or bearer, or write auth: none to let everybody in"
+                remedy: Self.anyKindRemedy
             )
         }
     }
 
+    // MARK: Beside the credentials
+
+    /// Checks `auth` of a tenant with `credentials: {from: basic_auth}`: `Authorization` has room for one kind of proof,
+    /// and it holds the keys.
+    func checkBesideCallersKeys() {
+        let settings = self.settings
+        guard settings.isOpen || !settings.basic.isEmpty || !settings.bearerTokenDigests.isEmpty else { return }
+        self.context.report(
+            self.place,
+            "with credentials: {from: basic_auth} a caller shows AWS keys, where this asks for something else",
+            remedy: "leave auth out, or list aws_keys and client_certificate only"
+        )
+    }
+
+    /// Reports `aws_keys` of a tenant whose calls are signed with other keys: they would prove nothing.
+    func refuseCallersKeys() {
+        self.awsKeys?.report(
+            "the keys that a caller shows are checked by AWS alone, with each call they sign",
+            remedy: "write credentials: {from: basic_auth}, or list another kind of proof"
+        )
+    }
+
     /// Anything but a mapping has to be the word `none`. What else was found is not repeated: it may be a password.
     private static func isNone(_ field: Field) -> Bool {
-        let expected = "none, or a mapping of client_certificate, basic and bearer"
+        let expected = "none, or a mapping of client_certificate, basic, bearer and aws_keys"
         let remedy = "write auth: none to let everybody in, or list the kinds of proof below it"
         guard let scalar = field.asSecret.scalar(expected, remedy: remedy) else { return false }
         if scalar.text == "none" { return true }
@@ -91,6 +120,21 @@ struct AuthenticationSection {
         }
         reader.finish()
         return certificate
+    }
+
+    // MARK: AWS keys
+
+    /// Nil after a problem.
+    private static func awsKeys(_ reader: consuming MappingReader) -> AuthenticationSettings.AWSKeys? {
+        let field = reader.required("access_key_ids", remedy: "list the ids, or write access_key_ids: any")
+        reader.finish()
+        guard let field else { return nil }
+        guard case .sequence = field.node.content else {
+            let word = field.text("any, or a list of access key ids", remedy: "write any, or [ID, ID]") { $0 == "any" }
+            return word.map { _ in .any }
+        }
+        let ids = field.list(of: "access key ids", example: "[ID, ID]").compactMap { $0.accessKeyID() }
+        return .accessKeyIDs(Set(ids))
     }
 
     // MARK: Passwords

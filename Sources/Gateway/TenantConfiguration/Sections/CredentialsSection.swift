@@ -5,8 +5,13 @@ extension CredentialSettings {
     init?(_ reader: consuming MappingReader) {
         let keyPairOnly =
             "use access_key_id with secret_access_key_file; with backend: local, leave credentials out to get a key made"
+        if let from = reader.field("from"), from.word(of: ["basic_auth"]) != nil {
+            reader.finish()
+            self = .caller
+            return
+        }
         reader.refuseUnsupported(
-            ["profile", "from", "role_arn", "external_id", "session_name", "tags", "source"],
+            ["profile", "role_arn", "external_id", "session_name", "tags", "source"],
             instead: keyPairOnly
         )
         let hasOtherKind = ["profile", "from", "role_arn"].contains { reader.has($0) }
@@ -23,10 +28,7 @@ extension CredentialSettings {
         let field =
             isRequired
             ? reader.required("access_key_id", remedy: "add access_key_id: \"${NAME}\"") : reader.field("access_key_id")
-        // It stands in the Authorization header between slashes and commas.
-        return field?.text("an access key id", remedy: "use letters, digits, - and _, at most 128") { text in
-            text.utf8.count <= 128 && text.utf8.allSatisfy { ASCII.isLetterOrDigit($0) || "-_".utf8.contains($0) }
-        }
+        return field?.accessKeyID()
     }
 
     private static func secretAccessKey(_ reader: inout MappingReader, isRequired: Bool) -> Secret? {
@@ -55,6 +57,13 @@ extension CredentialSettings {
 }
 
 extension Field {
+    /// An access key id, which stands in the `Authorization` header between slashes and commas.
+    func accessKeyID() -> String? {
+        self.text("an access key id", remedy: "use letters, digits, - and _, at most 128") { text in
+            text.utf8.count <= 128 && text.utf8.allSatisfy { ASCII.isLetterOrDigit($0) || "-_".utf8.contains($0) }
+        }
+    }
+
     /// A secret of visible ASCII characters, as AWS and HTTP have them.
     func credential(_ what: String) -> Secret? {
         self.asSecret.text(what, remedy: "write it without spaces, line breaks and other characters than ASCII") {

@@ -51,15 +51,29 @@ struct TenantSection {
                 remedy: "add credentials: {access_key_id: \"${NAME}\", secret_access_key_file: PATH}"
             )
         }
+        let credentialSettings = credentials.flatMap { CredentialSettings($0.mapping()) } ?? .generated
         let auth = reader.field("auth")
-        if auth == nil, !reader.has("auth") {
-            reader.context.report(
-                reader.place.child("auth", reader.place.mark),
-                "missing: nobody could use the tenant",
-                remedy: "list client_certificate, basic or bearer, or write auth: none to let everybody in"
-            )
-        }
         self.authentication = auth.map { AuthenticationSection($0) }
+        var authentication = self.authentication?.settings ?? Self.nobody
+        if case .caller = credentialSettings {
+            if case .local = inherited.timestream.backend {
+                credentials?.report(
+                    "only used with backend: aws",
+                    remedy: "leave credentials out: the embedded engine makes a key pair for this tenant"
+                )
+            }
+            self.authentication?.checkBesideCallersKeys()
+            authentication.awsKeys = authentication.awsKeys ?? .any
+        } else {
+            if auth == nil, !reader.has("auth") {
+                reader.context.report(
+                    reader.place.child("auth", reader.place.mark),
+                    "missing: nobody could use the tenant",
+                    remedy: AuthenticationSection.anyKindRemedy
+                )
+            }
+            self.authentication?.refuseCallersKeys()
+        }
         self.hasWriteEndpoint = endpoints[0] != nil
         self.hasQueryEndpoint = endpoints[1] != nil
         self.hasRegion = reader.has("region") || inherited.timestream.region != nil
@@ -71,8 +85,8 @@ struct TenantSection {
             region: ownRegion ?? inherited.timestream.region ?? "us-east-1",
             writeEndpoint: endpoints[0].map { $0.endpoint() } ?? inherited.timestream.writeEndpoint,
             queryEndpoint: endpoints[1].map { $0.endpoint() } ?? inherited.timestream.queryEndpoint,
-            credentials: credentials.flatMap { CredentialSettings($0.mapping()) } ?? .generated,
-            authentication: self.authentication?.settings ?? Self.nobody,
+            credentials: credentialSettings,
+            authentication: authentication,
             limits: TenantLimits(reader.mapping("limits"), inherited: inherited.limits),
             mapping: MappingSettings(reader.mapping("mapping"), inherited: inherited.mapping)
         )
@@ -84,6 +98,7 @@ struct TenantSection {
         clientCertificate: nil,
         basic: [],
         bearerTokenDigests: [],
+        awsKeys: nil,
         requiresAll: false
     )
 

@@ -94,6 +94,7 @@ final class GatewayUnderTest: Sendable {
                     clientCertificate: nil,
                     basic: [],
                     bearerTokenDigests: id == "a" ? [] : [sha256(Array(Self.token.utf8))],
+                    awsKeys: nil,
                     requiresAll: false
                 ),
                 limits: limits,
@@ -129,7 +130,7 @@ final class GatewayUnderTest: Sendable {
         self.access = try AccessControl(configuration: configuration, metrics: self.registry, clock: clock)
         let store = self.store
         let registry = self.registry
-        let services = tenants.map { TenantService(settings: $0, store: store, metrics: registry) }
+        let services = tenants.map { TenantService(settings: $0, stores: .own(store), metrics: registry) }
         self.services = Dictionary(uniqueKeysWithValues: services.map { ($0.settings.id, $0) })
         self.responder = GatewayResponder(
             access: self.access,

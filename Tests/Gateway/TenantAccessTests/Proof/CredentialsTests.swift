@@ -3,6 +3,7 @@ import HTTPTypes
 import Testing
 
 @testable import TenantAccess
+@testable import TenantConfiguration
 
 @Suite("What an Authorization field holds")
 struct AuthorizationCredentialsTests {
@@ -178,18 +179,46 @@ struct TenantCredentialsTests {
     @Test("a kind that is not listed proves nothing, and a tenant that lists nothing is proven by nothing")
     func unlisted() {
         let onlyBasic = TenantCredentials(makeAuthentication(basic: [("u", hashOfA)]))
-        #expect(!onlyBasic.areProven(certificate: true, basic: false, bearer: true))
+        #expect(!onlyBasic.areProven(certificate: true, bearer: true))
         for requiresAll in [false, true] {
             let nothing = TenantCredentials(makeAuthentication(requiresAll: requiresAll))
             #expect(!nothing.areProven(certificate: true, basic: true, bearer: true))
         }
-        #expect(
-            TenantCredentials(makeAuthentication(isOpen: true)).areProven(
-                certificate: false,
-                basic: false,
-                bearer: false
+        #expect(TenantCredentials(makeAuthentication(isOpen: true)).areProven(certificate: false))
+    }
+
+    @Test("where the caller's keys sign the calls nothing else replaces them, and require: all asks for more")
+    func callerKeys() {
+        for (requiresAll, certificate, keys, isProven) in [
+            (false, false, false, false), (false, true, false, false), (false, false, true, true),
+            (false, true, true, true), (true, false, true, false), (true, true, false, false), (true, true, true, true),
+        ] {
+            let credentials = TenantCredentials(
+                makeAuthentication(certificate: makeCertificate(), awsKeys: .any, requiresAll: requiresAll)
             )
-        )
+            #expect(credentials.areProven(certificate: certificate, callerKeys: keys) == isProven)
+            #expect(!credentials.areProven(certificate: true, basic: true, bearer: true))
+        }
+        let alone = TenantCredentials(makeAuthentication(awsKeys: .any, requiresAll: true))
+        #expect(alone.areProven(certificate: false, callerKeys: true))
+    }
+
+    @Test("keys are taken if they are listed, or if any are; and only if they can be keys at all")
+    func takenKeys() {
+        func keys(_ awsKeys: AuthenticationSettings.AWSKeys?, _ id: String, _ secret: String) -> CallerKeys? {
+            TenantCredentials(makeAuthentication(awsKeys: awsKeys))
+                .callerKeys(username: Array(id.utf8), password: Array(secret.utf8))
+        }
+        #expect(keys(.any, "AKIA", "s/+=")?.accessKeyID == "AKIA")
+        #expect(keys(.any, "AKIA", "s/+=")?.secretAccessKey.revealed == "s/+=")
+        #expect(keys(.accessKeyIDs(["AKIA", "ASIA"]), "ASIA", "s") != nil)
+        #expect(keys(.accessKeyIDs(["AKIA"]), "AKIB", "s") == nil)
+        #expect(keys(nil, "AKIA", "s") == nil)
+        let malformed = [
+            ("", "s"), ("AKIA", ""), ("AK/IA", "s"), ("AK IA", "s"), ("AK,A", "s"), ("caf\u{E9}", "s"), ("AKIA", "s s"),
+            ("AKIA", "\u{E9}"), (String(repeating: "A", count: 129), "s"),
+        ]
+        for (id, secret) in malformed { #expect(keys(.any, id, secret) == nil) }
     }
 
     @Test("tokens are compared by digest, user names by bytes, and a name may have several hashes")

@@ -38,6 +38,7 @@ func makeAuthentication(
     certificate: AuthenticationSettings.ClientCertificate? = nil,
     basic: [(String, Secret)] = [],
     tokens: [String] = [],
+    awsKeys: AuthenticationSettings.AWSKeys? = nil,
     requiresAll: Bool = false
 ) -> AuthenticationSettings {
     AuthenticationSettings(
@@ -45,6 +46,7 @@ func makeAuthentication(
         clientCertificate: certificate,
         basic: basic.map { .init(username: $0.0, passwordHash: $0.1) },
         bearerTokenDigests: tokens.map { sha256(Array($0.utf8)) },
+        awsKeys: awsKeys,
         requiresAll: requiresAll
     )
 }

@@ -1,0 +1,43 @@
+import Common
+import HTTPTypes
+import TimestreamModel
+
+/// How a failure of the store is told to the sender.
+struct StoreFailure {
+    let error: TimestreamError
+    /// The caller's own keys were used.
+    let isCallers: Bool
+
+    init(_ error: TimestreamError, isCallers: Bool) {
+        self.error = error
+        self.isCallers = isCallers
+    }
+
+    /// Whether the caller shows keys that AWS does not take: nobody but the caller can mend that.
+    var isForbidden: Bool { self.isCallers && self.error.code == .signature }
+
+    /// In words a sender may see: neither the statement nor the service's own text.
+    var words: String {
+        switch self.error.code {
+        case .throttling: "Timestream throttles this table"
+        case .timedOut: "Timestream did not answer within the request's deadline"
+        case .network: "Timestream cannot be reached"
+        case .signature where self.isCallers: "AWS does not take the keys that came as user name and password"
+        case .accessDenied where self.isCallers: "the AWS keys that came as user name and password may not do this"
+        case .accessDenied, .signature:
+            "Timestream refuses the credentials configured for this tenant; its operator must mend them"
+        case .resourceNotFound:
+            "the database or table configured for this tenant does not exist; its operator must mend it"
+        case .serviceQuotaExceeded: "a Timestream quota is used up; its operator must mend it"
+        case .cancelled: "the request was given up"
+        default: "Timestream failed (\(self.error.code.rawValue))"
+        }
+    }
+
+    /// An answer with `Retry-After`: soon for what passes by itself, later for what a person has to mend. 403, without
+    /// it, if the caller's keys are at fault.
+    func answer(_ status: HTTPResponse.Status, _ line: String) -> OutgoingResponse {
+        if self.isForbidden { return .text(.forbidden, line) }
+        return .text(status, line, headerFields: [.retryAfter: self.error.isOperatorFault ? "30" : "5"])
+    }
+}
