@@ -1,5 +1,6 @@
 import AdminConsole
 import Common
+import CredentialProviders
 import HTTPServing
 import Logging
 import NIOPosix
