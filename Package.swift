@@ -175,6 +175,12 @@ let package = Package(
             resources: [.copy("timestream_oracle.py")]
         ),
         tests(
+            of: "CredentialProviders",
+            in: "Timestream",
+            ["TimestreamModel", "RequestSigning", "UpstreamHTTP", "Common", "TestSupport", logging],
+            resources: [.copy("credentials_oracle.py")]
+        ),
+        tests(
             of: "TimestreamLocal",
             in: "Timestream",
             ["RegularExpressions", "TimestreamModel", "RequestSigning", "Common", "TestSupport", httpTypes, logging]

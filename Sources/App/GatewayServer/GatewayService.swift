@@ -1,6 +1,5 @@
 import AdminConsole
 import Common
-import CredentialProviders
 import HTTPServing
 import Logging
 import NIOPosix
@@ -30,7 +29,15 @@ struct GatewayService: Service {
         let engine = try await self.startLocalEngine(metrics)
         let upstream = try UpstreamClient(self.upstreamConfiguration, metrics: metrics)
         let access = try AccessControl(configuration: self.configuration, metrics: metrics)
-        let stores = self.makeStores(engine: engine, upstream: upstream, metrics: metrics)
+        let credentials = try TenantCredentials(
+            tenants: self.configuration.tenants,
+            timestream: self.configuration.timestream,
+            fixed: engine?.keyring.keys ?? [:],
+            upstream: upstream,
+            metrics: metrics,
+            logger: self.makeLogger("credentials")
+        )
+        let stores = self.makeStores(engine: engine, credentials: credentials, upstream: upstream, metrics: metrics)
         let tenants = self.configuration.tenants.compactMap { settings in
             stores[settings.id].map { TenantService(settings: settings, store: $0, metrics: metrics) }
         }
@@ -72,6 +79,7 @@ struct GatewayService: Service {
         logger.notice("draining")
         responder.beginDraining()
         await data.drain(timeout: self.configuration.server.timeouts.drain)
+        await credentials.close()
         await upstream.shutdown()
         if let engine {
             await engine.listener.drain(timeout: .seconds(2))
@@ -182,6 +190,7 @@ struct GatewayService: Service {
 
     private func makeStores(
         engine: RunningEngine?,
+        credentials: TenantCredentials,
         upstream: UpstreamClient,
         metrics: MetricRegistry
     ) -> [String: any TimestreamStore] {
@@ -189,7 +198,7 @@ struct GatewayService: Service {
         let engineURL = engine.map { "http://\($0.listener.localAddress)" }
         var stores: [String: any TimestreamStore] = [:]
         for tenant in self.configuration.tenants {
-            let key = engine?.keyring.keys[tenant.id] ?? LocalKeyring.key(of: tenant)
+            guard let source = credentials.source(of: tenant.id) else { continue }
             stores[tenant.id] = TimestreamServiceClient(
                 configuration: TimestreamServiceConfiguration(
                     tenant: tenant.id,
@@ -197,7 +206,7 @@ struct GatewayService: Service {
                     writeEndpoint: tenant.writeEndpoint ?? engineURL,
                     queryEndpoint: tenant.queryEndpoint ?? engineURL
                 ),
-                credentials: StaticCredentialSource(key),
+                credentials: source,
                 upstream: upstream,
                 signer: signer,
                 metrics: metrics,

@@ -25,11 +25,12 @@ struct LocalKeyring {
         return tables.map { LocalEngineKey(key: $0.key, tables: $0.value) }
     }
 
-    static func key(of tenant: TenantSettings) -> AccessKey {
+    private static func key(of tenant: TenantSettings) -> AccessKey {
         switch tenant.credentials {
         case .keyPair(let accessKeyID, let secretAccessKey, let sessionToken):
             AccessKey(accessKeyID: accessKeyID, secretAccessKey: secretAccessKey, sessionToken: sessionToken)
-        case .generated:
+        // The configuration lets a local engine have no other kind.
+        case .generated, .profile, .found, .role:
             AccessKey(accessKeyID: "LOCAL" + Self.random(15).uppercased(), secretAccessKey: Secret(Self.random(40)))
         }
     }

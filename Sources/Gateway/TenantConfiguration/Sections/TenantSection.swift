@@ -47,8 +47,9 @@ struct TenantSection {
         if credentials == nil, !reader.has("credentials"), inherited.timestream.backend == .aws {
             reader.context.report(
                 reader.place.child("credentials", reader.place.mark),
-                "missing: with backend: aws every tenant has keys of its own",
-                remedy: "add credentials: {access_key_id: \"${NAME}\", secret_access_key_file: PATH}"
+                "missing: with backend: aws every tenant says what its calls are signed with",
+                remedy: "add credentials: {access_key_id: \"${NAME}\", secret_access_key_file: PATH}, or "
+                    + "{role_arn: ARN}, {profile: NAME} or {from: default}"
             )
         }
         let auth = reader.field("auth")
@@ -71,7 +72,9 @@ struct TenantSection {
             region: ownRegion ?? inherited.timestream.region ?? "us-east-1",
             writeEndpoint: endpoints[0].map { $0.endpoint() } ?? inherited.timestream.writeEndpoint,
             queryEndpoint: endpoints[1].map { $0.endpoint() } ?? inherited.timestream.queryEndpoint,
-            credentials: credentials.flatMap { CredentialSettings($0.mapping()) } ?? .generated,
+            credentials: credentials.flatMap {
+                CredentialsSection($0, isLocal: inherited.timestream.backend != .aws).settings
+            } ?? .generated,
             authentication: self.authentication?.settings ?? Self.nobody,
             limits: TenantLimits(reader.mapping("limits"), inherited: inherited.limits),
             mapping: MappingSettings(reader.mapping("mapping"), inherited: inherited.mapping)
