@@ -218,7 +218,7 @@ package final class RefreshingCredentialSource: CredentialSource {
                 LogKey.tenant: .string(self.tenant),
                 LogKey.errorCode: .string(error.code.rawValue),
                 "error.message": .string(oneLine(error.message, limitBytes: 1000)),
-                "retry.seconds": .stringConvertible(Int(pause ?? 0)),
+                "retry.seconds": .stringConvertible(Int((pause ?? 0).rounded(.up))),
             ]
             if isUsable {
                 self.logger.warning(
