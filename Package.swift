@@ -87,7 +87,7 @@ let package = Package(
             in: "App",
             [
                 "AdminConsole", "RequestHandling", "TenantAccess", "TenantConfiguration", "Translator",
-                "TimestreamService", "TimestreamLocal", "RequestSigning", "TimestreamModel",
+                "TimestreamService", "TimestreamLocal", "CredentialProviders", "RequestSigning", "TimestreamModel",
                 "HTTPServing", "TLSTransport", "UpstreamHTTP", "Common", logging, serviceLifecycle,
                 unixSignals, httpTypes,
             ]
@@ -109,6 +109,11 @@ let package = Package(
         source("RegularExpressions", in: "", ["Common"]),
         source(
             "TimestreamService",
+            in: "Timestream",
+            ["CredentialProviders", "TimestreamModel", "RequestSigning", "UpstreamHTTP", "Common", logging]
+        ),
+        source(
+            "CredentialProviders",
             in: "Timestream",
             ["TimestreamModel", "RequestSigning", "UpstreamHTTP", "Common", logging]
         ),
@@ -163,8 +168,17 @@ let package = Package(
         tests(
             of: "TimestreamService",
             in: "Timestream",
-            ["TimestreamModel", "RequestSigning", "UpstreamHTTP", "Common", "TestSupport", logging],
+            [
+                "CredentialProviders", "TimestreamModel", "RequestSigning", "UpstreamHTTP", "Common", "TestSupport",
+                logging,
+            ],
             resources: [.copy("timestream_oracle.py")]
+        ),
+        tests(
+            of: "CredentialProviders",
+            in: "Timestream",
+            ["TimestreamModel", "RequestSigning", "UpstreamHTTP", "Common", "TestSupport", logging],
+            resources: [.copy("credentials_oracle.py")]
         ),
         tests(
             of: "TimestreamLocal",

@@ -1,5 +1,6 @@
 import AdminConsole
 import Common
+import CredentialProviders
 import HTTPServing
 import Logging
 import NIOPosix
@@ -29,7 +30,15 @@ struct GatewayService: Service {
         let engine = try await self.startLocalEngine(metrics)
         let upstream = try UpstreamClient(self.upstreamConfiguration, metrics: metrics)
         let access = try AccessControl(configuration: self.configuration, metrics: metrics)
-        let stores = self.makeStores(engine: engine, upstream: upstream, metrics: metrics)
+        let credentials = try TenantCredentials(
+            tenants: self.configuration.tenants,
+            timestream: self.configuration.timestream,
+            fixed: engine?.keyring.keys ?? [:],
+            upstream: upstream,
+            metrics: metrics,
+            logger: self.makeLogger("credentials")
+        )
+        let stores = self.makeStores(engine: engine, credentials: credentials, upstream: upstream, metrics: metrics)
         let tenants = self.configuration.tenants.compactMap { settings in
             stores[settings.id].map { TenantService(settings: settings, stores: $0, metrics: metrics) }
         }
@@ -71,6 +80,7 @@ struct GatewayService: Service {
         logger.notice("draining")
         responder.beginDraining()
         await data.drain(timeout: self.configuration.server.timeouts.drain)
+        await credentials.close()
         await upstream.shutdown()
         if let engine {
             await engine.listener.drain(timeout: .seconds(2))
@@ -181,6 +191,7 @@ struct GatewayService: Service {
 
     private func makeStores(
         engine: RunningEngine?,
+        credentials: TenantCredentials,
         upstream: UpstreamClient,
         metrics: MetricRegistry
     ) -> [String: TenantStores] {
@@ -189,7 +200,7 @@ struct GatewayService: Service {
         let logger = self.makeLogger("timestream")
         var stores: [String: TenantStores] = [:]
         for tenant in self.configuration.tenants {
-            let makeStore: @Sendable (AccessKey) -> any TimestreamStore = { key in
+            let makeStore: @Sendable (any CredentialSource) -> any TimestreamStore = { source in
                 TimestreamServiceClient(
                     configuration: TimestreamServiceConfiguration(
                         tenant: tenant.id,
@@ -197,23 +208,20 @@ struct GatewayService: Service {
                         writeEndpoint: tenant.writeEndpoint ?? engineURL,
                         queryEndpoint: tenant.queryEndpoint ?? engineURL
                     ),
-                    credentials: StaticCredentialSource(key),
+                    credentials: source,
                     upstream: upstream,
                     signer: signer,
                     metrics: metrics,
                     logger: logger
                 )
             }
-            switch tenant.credentials {
-            case .keyPair(let id, let secret, let token):
-                let key = AccessKey(accessKeyID: id, secretAccessKey: secret, sessionToken: token)
-                stores[tenant.id] = .own(makeStore(key))
-            case .generated:
-                stores[tenant.id] = engine?.keyring.keys[tenant.id].map { .own(makeStore($0)) }
-            case .caller:
+            if case .caller = tenant.credentials {
                 stores[tenant.id] = .ofCallers { keys in
-                    makeStore(AccessKey(accessKeyID: keys.accessKeyID, secretAccessKey: keys.secretAccessKey))
+                    let key = AccessKey(accessKeyID: keys.accessKeyID, secretAccessKey: keys.secretAccessKey)
+                    return makeStore(StaticCredentialSource(key))
                 }
+            } else {
+                stores[tenant.id] = credentials.source(of: tenant.id).map { .own(makeStore($0)) }
             }
         }
         return stores

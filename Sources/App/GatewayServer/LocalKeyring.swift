@@ -30,7 +30,8 @@ struct LocalKeyring {
         switch tenant.credentials {
         case .keyPair(let accessKeyID, let secretAccessKey, let sessionToken):
             AccessKey(accessKeyID: accessKeyID, secretAccessKey: secretAccessKey, sessionToken: sessionToken)
-        case .generated:
+        // The configuration lets a local engine have no other kind.
+        case .generated, .profile, .found, .role:
             AccessKey(accessKeyID: "LOCAL" + Self.random(15).uppercased(), secretAccessKey: Secret(Self.random(40)))
         case .caller: nil
         }

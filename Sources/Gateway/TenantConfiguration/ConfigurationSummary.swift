@@ -54,6 +54,8 @@ package enum ConfigurationSummary {
             if let query = timestream.queryEndpoint { text += ", queries at \(query)" }
             if timestream.writeEndpoint == nil, timestream.queryEndpoint == nil { text += ", endpoints discovered" }
             if let proxy = timestream.proxy { text += ", through \(proxy)" }
+            if let sts = timestream.stsEndpoint { text += ", roles from \(sts)" }
+            if let metadata = timestream.metadataEndpoint { text += ", metadata at \(metadata)" }
             return text
         }
     }
@@ -112,6 +114,14 @@ package enum ConfigurationSummary {
         case .caller: "caller's own"
         case .keyPair(_, _, nil): "key pair"
         case .keyPair(_, _, .some): "key pair, session"
+        case .profile(let name): "profile \(Quotation.pathElement(name))"
+        case .found(.defaultChain): "default chain"
+        case .found(.environment): "environment"
+        case .found(.container): "container"
+        case .found(.instance): "instance"
+        case .found(.webIdentity): "web identity"
+        // The name alone, without account and path.
+        case .role(let role, _): "role \(role.arn.split(separator: "/").last ?? "")"
         }
     }
 

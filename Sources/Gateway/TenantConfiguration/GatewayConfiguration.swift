@@ -97,6 +97,10 @@ package struct TimestreamSettings: Sendable {
     package var queryEndpoint: String?
     package var caBundlePath: String?
     package var proxy: String?
+    /// Of the Security Token Service, in place of each region's own.
+    package var stsEndpoint: String?
+    /// Of the instance metadata service, in place of the usual one.
+    package var metadataEndpoint: String?
 }
 
 package struct LocalEngineSettings: Sendable, Equatable {
@@ -122,13 +126,41 @@ package struct TenantSettings: Sendable {
     package var mapping: MappingSettings
 }
 
-package enum CredentialSettings: Sendable {
+/// What a tenant's calls are signed with.
+package indirect enum CredentialSettings: Sendable {
+    /// Where a program of AWS would look for credentials of its own.
+    package enum Origin: Sendable, Equatable {
+        /// All of the others, and the shared files, in the order of AWS' SDKs.
+        case defaultChain
+        case environment, container, instance, webIdentity
+    }
     /// A long-lived or temporary key pair from the file or the files it names.
     case keyPair(accessKeyID: String, secretAccessKey: Secret, sessionToken: Secret?)
     /// No credentials given, local backend: a key pair is made for this tenant's table alone.
     case generated
     /// The AWS keys that each caller shows in basic auth sign that caller's calls.
     case caller
+    /// A profile of the shared config and credentials files.
+    case profile(String)
+    case found(Origin)
+    /// A role, assumed with other credentials, which may be a role again; never `generated`.
+    case role(AssumedRoleSettings, source: CredentialSettings)
+}
+
+package struct AssumedRoleSettings: Sendable, Equatable {
+    package struct Tag: Sendable, Equatable {
+        package var key: String
+        package var value: String
+    }
+    package var arn: String
+    package var externalID: String?
+    package var sessionName: String?
+    /// 15 minutes to 12 hours; absent: what the service does by itself.
+    package var duration: Duration?
+    /// In the order of the file.
+    package var tags: [Tag]
+    /// Names of tags that roles assumed with this one inherit.
+    package var transitiveTagKeys: [String]
 }
 
 package struct AuthenticationSettings: Sendable {

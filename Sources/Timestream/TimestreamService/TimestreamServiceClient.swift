@@ -1,4 +1,5 @@
 package import Common
+package import CredentialProviders
 import Glibc
 package import Logging
 package import RequestSigning

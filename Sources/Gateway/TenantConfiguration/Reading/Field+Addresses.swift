@@ -51,19 +51,34 @@ extension Field {
     // MARK: URLs
 
     /// `https://host[:port]` and nothing behind it; `http` is taken too, with a warning off loopback.
-    func endpoint() -> String? {
+    ///
+    /// - Parameters:
+    ///   - traffic: what the warning says goes there.
+    ///   - example: of such a URL.
+    func endpoint(
+        carrying traffic: String = "samples and queries",
+        such example: String = "https://vpce-1.timestream.eu-west-1.vpce.amazonaws.com"
+    ) -> String? {
         let url = self.url(
-            "a URL such as https://vpce-1.timestream.eu-west-1.vpce.amazonaws.com",
+            "a URL such as \(example)",
             remedy: "give scheme, host and port only: no path, no query, no user"
         )
         if let url, url.hasPrefix("http://"), Self.hostAndPort(url.dropFirst("http://".count))?.isLoopback != true {
             self.context.warn(
                 self.place,
-                "samples and queries cross the network in the clear: the endpoint is plain HTTP",
+                "\(traffic) cross the network in the clear: the endpoint is plain HTTP",
                 remedy: "use https"
             )
         }
         return url
+    }
+
+    /// The same for a service of this host or link, which is plain HTTP as a rule.
+    func metadataEndpoint() -> String? {
+        self.url(
+            "a URL such as http://169.254.169.254",
+            remedy: "give scheme, host and port only: no path, no query, no user"
+        )
     }
 
     /// `http://host:port` or `https://host:port`.

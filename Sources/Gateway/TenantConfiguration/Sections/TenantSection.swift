@@ -47,21 +47,19 @@ struct TenantSection {
         if credentials == nil, !reader.has("credentials"), inherited.timestream.backend == .aws {
             reader.context.report(
                 reader.place.child("credentials", reader.place.mark),
-                "missing: with backend: aws every tenant has keys of its own",
-                remedy: "add credentials: {access_key_id: \"${NAME}\", secret_access_key_file: PATH}"
+                "missing: with backend: aws every tenant says what its calls are signed with",
+                remedy: "add credentials: {access_key_id: \"${NAME}\", secret_access_key_file: PATH}, or "
+                    + "{role_arn: ARN}, {profile: NAME} or {from: default}"
             )
         }
-        let credentialSettings = credentials.flatMap { CredentialSettings($0.mapping()) } ?? .generated
+        let credentialSettings =
+            credentials.flatMap {
+                CredentialsSection($0, isLocal: inherited.timestream.backend != .aws).settings
+            } ?? .generated
         let auth = reader.field("auth")
         self.authentication = auth.map { AuthenticationSection($0) }
         var authentication = self.authentication?.settings ?? Self.nobody
         if case .caller = credentialSettings {
-            if case .local = inherited.timestream.backend {
-                credentials?.report(
-                    "only used with backend: aws",
-                    remedy: "leave credentials out: the embedded engine makes a key pair for this tenant"
-                )
-            }
             self.authentication?.checkBesideCallersKeys()
             authentication.awsKeys = authentication.awsKeys ?? .any
         } else {

@@ -21,14 +21,18 @@ struct TimestreamSection {
         localReader.finish()
 
         let region = reader.field("region")
-        let onlyForAWS = ["write_endpoint", "query_endpoint", "ca_bundle", "proxy"].map { reader.field($0) }
+        let onlyForAWS = [
+            "write_endpoint", "query_endpoint", "ca_bundle", "proxy", "sts_endpoint", "metadata_endpoint",
+        ].map { reader.field($0) }
         self.settings = TimestreamSettings(
             backend: backend == .aws ? .aws : .local(engine),
             region: region?.region(),
             writeEndpoint: onlyForAWS[0]?.endpoint(),
             queryEndpoint: onlyForAWS[1]?.endpoint(),
             caBundlePath: onlyForAWS[2]?.pemFile(.certificates)?.path,
-            proxy: onlyForAWS[3]?.proxy()
+            proxy: onlyForAWS[3]?.proxy(),
+            stsEndpoint: onlyForAWS[4]?.endpoint(carrying: "credentials", such: "https://sts.eu-west-1.amazonaws.com"),
+            metadataEndpoint: onlyForAWS[5]?.metadataEndpoint()
         )
         reader.finish()
 
