@@ -32,8 +32,8 @@ struct TenantCredentials {
             guard case .keyPair(let id, let secret, let token) = tenant.credentials else { continue }
             let key = AccessKey(accessKeyID: id, secretAccessKey: secret, sessionToken: token)
             sources[tenant.id] = StaticCredentialSource(key)
+            CredentialMetrics.showKeyPair(tenant: tenant.id, registry: metrics)
         }
-        for id in sources.keys { CredentialMetrics.showKeyPair(tenant: id, registry: metrics) }
 
         let others = tenants.filter { tenant in
             if case .caller = tenant.credentials { return false }

@@ -29,80 +29,75 @@ extension CredentialCache.Answer {
 
 @Suite("When credentials are used and renewed")
 struct CredentialCacheTests {
-    private var generator = SeededGenerator(seed: 7)
-
     @Test(
         "they are renewed 10 to 15 minutes before they expire, short ones after three quarters of their time or later",
         arguments: [(3600, 2700, 3000), (21600, 20700, 21000), (900, 675, 750), (8, 6, 7), (1, 1, 1)]
             as [(Int, Int, Int)]
     )
-    mutating func schedule(lifetime: Int, earliest: Int, latest: Int) throws {
-        var pauses: Set<Int> = []
-        for _ in 0..<200 {
+    func schedule(lifetime: Int, earliest: Int, latest: Int) throws {
+        func pause(_ jitter: Double) -> Double? {
             var cache = CredentialCache()
-            let made = credentials("A", expiration: Int64(1000 + lifetime))
-            let next = cache.succeeded(made, now: 1000, using: &self.generator)
-            let pause = try #require(next)
-            #expect((Double(earliest)...Double(latest)).contains(pause))
-            pauses.insert(Int(pause * 100))
+            return cache.succeeded(credentials("A", expiration: Int64(1000 + lifetime)), now: 1000, jitter: jitter)
         }
-        #expect(lifetime == 1 || pauses.count > 20)
+        let (first, middle, last) = (try #require(pause(0)), try #require(pause(0.5)), try #require(pause(1)))
+        #expect((Double(earliest)..<Double(earliest + 1)).contains(first))
+        #expect((Double(latest - 1)...Double(latest)).contains(last))
+        #expect(first <= middle && middle <= last)
     }
 
     @Test("without an expiration nothing is renewed")
-    mutating func never() {
+    func never() {
         var cache = CredentialCache()
         #expect(cache.lookUp(now: 0).text == "wait")
-        let pause = cache.succeeded(credentials("A"), now: 1000, using: &self.generator)
+        let pause = cache.succeeded(credentials("A"), now: 1000, jitter: 0.5)
         #expect(pause == nil)
         #expect(cache.lookUp(now: 1e12).text == "use A")
     }
 
     @Test("after a failure the old ones are used until they expire, then callers fail at once")
-    mutating func failures() {
+    func failures() {
         var cache = CredentialCache()
-        _ = cache.succeeded(credentials("A", expiration: 2000), now: 1000, using: &self.generator)
-        _ = cache.failed(trouble, using: &self.generator)
+        _ = cache.succeeded(credentials("A", expiration: 2000), now: 1000, jitter: 0.5)
+        _ = cache.failed(trouble, jitter: 0.5)
         #expect(cache.lookUp(now: 1999).text == "use A")
         #expect(cache.lookUp(now: 2000).text == "fail unreachable")
-        _ = cache.succeeded(credentials("B", expiration: 4000), now: 2001, using: &self.generator)
+        _ = cache.succeeded(credentials("B", expiration: 4000), now: 2001, jitter: 0.5)
         #expect(cache.lookUp(now: 2001).text == "use B")
         #expect(cache.lookUp(now: 4000).text == "wait")
     }
 
     @Test("pauses after failures double, to a minute and a quarter at most")
-    mutating func pauses() {
+    func pauses() {
         var cache = CredentialCache()
-        let bounds: [ClosedRange<Double>] = [
-            0.75...1.25, 1.5...2.5, 3...5, 6...10, 12...20, 24...40, 45...75, 45...75,
-        ]
-        for bound in bounds {
-            let pause = cache.failed(trouble, using: &self.generator)
-            #expect(bound.contains(pause))
+        for pause in [1, 2, 4, 8, 16, 32, 60, 60] as [Double] {
+            var (early, late) = (cache, cache)
+            let bounds = (early.failed(trouble, jitter: 0), late.failed(trouble, jitter: 1))
+            #expect(bounds == (pause * 0.75, pause * 1.25))
+            _ = cache.failed(trouble, jitter: 0.5)
         }
     }
 
     @Test("the instance's last beyond their time while the service is away")
-    mutating func outlive() {
+    func outlive() {
         var cache = CredentialCache()
-        _ = cache.succeeded(credentials("A", expiration: 2000, outlives: true), now: 1000, using: &self.generator)
+        _ = cache.succeeded(credentials("A", expiration: 2000, outlives: true), now: 1000, jitter: 0.5)
         #expect(cache.lookUp(now: 2000).text == "wait")
-        _ = cache.failed(trouble, using: &self.generator)
+        _ = cache.failed(trouble, jitter: 0.5)
         #expect(cache.lookUp(now: 9000).text == "use A")
     }
 
     @Test("a refused key is waited for, once in a while, and only if it is the one in use")
-    mutating func refused() {
+    func refused() {
         var cache = CredentialCache()
         let old = credentials("A", expiration: 5000)
-        _ = cache.succeeded(old, now: 1000, using: &self.generator)
+        _ = cache.succeeded(old, now: 1000, jitter: 0.5)
         let other = cache.refused(credentials("B").key, now: 1000)
         #expect(!other)
         let (first, again) = (cache.refused(old.key, now: 1000), cache.refused(old.key, now: 1001))
         #expect(first && !again)
         #expect(cache.lookUp(now: 1001).text == "wait")
         // No other came: the old one is better than none.
-        _ = cache.failed(trouble, using: &self.generator)
+        _ = cache.failed(trouble, jitter: 0.5)
         #expect(cache.lookUp(now: 1002).text == "use A")
         let (early, late) = (cache.refused(old.key, now: 1004), cache.refused(old.key, now: 1005))
         #expect(!early && late)

@@ -41,33 +41,28 @@ struct CredentialCache {
         return now < Double(expiration) || (credentials.outlivesExpiration && self.failures > 0)
     }
 
+    /// - Parameter jitter: from 0 to 1, drawn evenly.
     /// - Returns: the seconds until the next fetch; `nil`: none is needed.
-    mutating func succeeded(
-        _ credentials: Credentials,
-        now: Double,
-        using generator: inout some RandomNumberGenerator
-    ) -> Double? {
+    mutating func succeeded(_ credentials: Credentials, now: Double, jitter: Double) -> Double? {
         self.current = credentials
         self.failure = nil
         self.failures = 0
         self.isRefused = false
         guard let expiration = credentials.expiration else { return nil }
         let left = Double(expiration) - now
-        let lead = min(Self.lead, left / 4) * Double.random(in: (2.0 / 3)...1, using: &generator)
+        let lead = min(Self.lead, left / 4) * (1 - jitter / 3)
         return max(Self.shortestPause, left - lead)
     }
 
+    /// - Parameter jitter: from 0 to 1, drawn evenly.
     /// - Returns: the seconds until the next fetch, twice as long after each failure.
-    mutating func failed(
-        _ error: CredentialError,
-        using generator: inout some RandomNumberGenerator
-    ) -> Double {
+    mutating func failed(_ error: CredentialError, jitter: Double) -> Double {
         self.failure = error
         self.failures += 1
         // The old key is all there is; perhaps the refusal was not meant for it.
         self.isRefused = false
         let pause = min(Self.longestPauseAfterFailure, Double(1 << min(self.failures - 1, 10)))
-        return max(Self.shortestPause, pause) * Double.random(in: 0.75...1.25, using: &generator)
+        return pause * (0.75 + jitter / 2)
     }
 
     /// - Returns: whether another key should be fetched now.

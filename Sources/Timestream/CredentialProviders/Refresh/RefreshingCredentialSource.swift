@@ -168,12 +168,12 @@ package final class RefreshingCredentialSource: CredentialSource {
             result = .failure(error)
         }
         let now = self.clock.now()
+        let jitter = Double.random(in: 0...1)
         let (pause, waiters, isUsable) = self.state.withLock { state in
-            var generator = SystemRandomNumberGenerator()
             let pause: Double? =
                 switch result {
-                case .success(let credentials): state.cache.succeeded(credentials, now: now, using: &generator)
-                case .failure(let error): state.cache.failed(error, using: &generator)
+                case .success(let credentials): state.cache.succeeded(credentials, now: now, jitter: jitter)
+                case .failure(let error): state.cache.failed(error, jitter: jitter)
                 }
             let isUsable = if case .use = state.cache.lookUp(now: now) { true } else { false }
             let waiters = Array(state.waiters.values)
