@@ -185,6 +185,8 @@ struct GatewayService: Service {
         metrics: MetricRegistry
     ) -> [String: any TimestreamStore] {
         let signer = RequestSigner(service: "timestream")
+        let timestream = self.configuration.timestream
+        let hosts = RegionalHosts(isDualStack: timestream.isDualStack, isFIPS: timestream.isFIPS)
         let engineURL = engine.map { "http://\($0.listener.localAddress)" }
         var stores: [String: any TimestreamStore] = [:]
         for tenant in self.configuration.tenants {
@@ -194,7 +196,8 @@ struct GatewayService: Service {
                     tenant: tenant.id,
                     region: tenant.region,
                     writeEndpoint: tenant.writeEndpoint ?? engineURL,
-                    queryEndpoint: tenant.queryEndpoint ?? engineURL
+                    queryEndpoint: tenant.queryEndpoint ?? engineURL,
+                    hosts: hosts
                 ),
                 credentials: StaticCredentialSource(key),
                 upstream: upstream,

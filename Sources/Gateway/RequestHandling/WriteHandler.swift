@@ -113,13 +113,21 @@ enum StoreFailure {
         case .resourceNotFound:
             "the database or table configured for this tenant does not exist; its operator must mend it"
         case .serviceQuotaExceeded: "a Timestream quota is used up; its operator must mend it"
+        case .circuitOpen: "Timestream has been failing; it is tried again in a moment"
         case .cancelled: "the request was given up"
         default: "Timestream failed (\(error.code.rawValue))"
         }
     }
 
-    /// An answer with `Retry-After`: soon for what passes by itself, later for what a person has to mend.
+    /// An answer with `Retry-After`: when the store can tell, else soon for what passes by itself and later for what a
+    /// person has to mend.
     static func answer(_ status: HTTPResponse.Status, _ error: TimestreamError, _ line: String) -> OutgoingResponse {
-        .text(status, line, headerFields: [.retryAfter: error.isOperatorFault ? "30" : "5"])
+        .text(status, line, headerFields: [.retryAfter: String(self.retryAfterSeconds(error))])
+    }
+
+    private static func retryAfterSeconds(_ error: TimestreamError) -> Int64 {
+        guard let known = error.retryAfter else { return error.isOperatorFault ? 30 : 5 }
+        let (seconds, attoseconds) = known.components
+        return max(1, attoseconds > 0 ? seconds + 1 : seconds)
     }
 }

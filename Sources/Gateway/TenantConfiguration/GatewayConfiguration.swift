@@ -97,6 +97,9 @@ package struct TimestreamSettings: Sendable {
     package var queryEndpoint: String?
     package var caBundlePath: String?
     package var proxy: String?
+    /// Which of a region's hosts are asked for endpoints that are not configured.
+    package var isDualStack = false
+    package var isFIPS = false
 }
 
 package struct LocalEngineSettings: Sendable, Equatable {

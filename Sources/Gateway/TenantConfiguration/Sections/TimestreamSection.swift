@@ -21,20 +21,31 @@ struct TimestreamSection {
         localReader.finish()
 
         let region = reader.field("region")
-        let onlyForAWS = ["write_endpoint", "query_endpoint", "ca_bundle", "proxy"].map { reader.field($0) }
+        let onlyForAWS = ["write_endpoint", "query_endpoint", "ca_bundle", "proxy", "dual_stack", "fips"]
+            .map { reader.field($0) }
         self.settings = TimestreamSettings(
             backend: backend == .aws ? .aws : .local(engine),
             region: region?.region(),
             writeEndpoint: onlyForAWS[0]?.endpoint(),
             queryEndpoint: onlyForAWS[1]?.endpoint(),
             caBundlePath: onlyForAWS[2]?.pemFile(.certificates)?.path,
-            proxy: onlyForAWS[3]?.proxy()
+            proxy: onlyForAWS[3]?.proxy(),
+            isDualStack: onlyForAWS[4]?.boolean() ?? false,
+            isFIPS: onlyForAWS[5]?.boolean() ?? false
         )
         reader.finish()
 
         switch backend {
         case .aws:
             local?.report("only used with backend: local", remedy: "remove it, or write backend: local")
+            if onlyForAWS[0] != nil, onlyForAWS[1] != nil {
+                for field in onlyForAWS[4...] {
+                    field?.report(
+                        "chooses the hosts that are asked for endpoints, but both endpoints are given",
+                        remedy: "remove it, or write_endpoint and query_endpoint"
+                    )
+                }
+            }
         case .local:
             for field in onlyForAWS {
                 field?.report("only used with backend: aws", remedy: "remove it, or write backend: aws")

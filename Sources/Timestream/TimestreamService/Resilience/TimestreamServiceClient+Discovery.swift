@@ -1,0 +1,65 @@
+import Common
+import TimestreamModel
+import UpstreamHTTP
+
+extension TimestreamServiceClient {
+    private static let discoveryTimeout: Duration = .seconds(5)
+
+    /// Where a call goes: as configured, else as discovered.
+    func endpoint(
+        _ api: TimestreamAPI,
+        _ caller: CallerState,
+        _ deadline: ContinuousClock.Instant
+    ) async throws(Failure) -> Endpoint {
+        if let configured = self.configuredEndpoint(api) { return configured }
+        var transfer: UpstreamError.Code?
+        do throws(TimestreamError) {
+            return try await caller.directory(api).endpoint(
+                deadline: deadline,
+                discover: { () async throws(TimestreamError) -> (address: String, minutes: Int) in
+                    do throws(Failure) {
+                        return try await self.discover(api, caller, deadline)
+                    } catch {
+                        transfer = error.transfer
+                        throw error.error
+                    }
+                },
+                refresh: { self.startRefresh(api, caller) }
+            )
+        } catch {
+            throw Failure(error: error, transfer: transfer)
+        }
+    }
+
+    /// A task of its own: the call that noticed does not wait for it, nor does its end or cancel end it. It is bounded by
+    /// the time-out of discovery.
+    private func startRefresh(_ api: TimestreamAPI, _ caller: CallerState) {
+        Task {
+            await caller.directory(api).refresh {
+                () async throws(TimestreamError) -> (address: String, minutes: Int) in
+                do throws(Failure) {
+                    return try await self.discover(api, caller, .now + Self.discoveryTimeout)
+                } catch {
+                    throw error.error
+                }
+            }
+        }
+    }
+
+    private func discover(
+        _ api: TimestreamAPI,
+        _ caller: CallerState,
+        _ deadline: ContinuousClock.Instant
+    ) async throws(Failure) -> (address: String, minutes: Int) {
+        let endpoint = self.configuration.regionalEndpoint(api)
+        let limit = min(deadline, .now + Self.discoveryTimeout)
+        let role: EndpointRole = api == .write ? .writeDiscovery : .queryDiscovery
+        return try await self.guarded(.describeEndpoints, endpoint, role, caller, limit) {
+            () async throws(Failure) -> (address: String, minutes: Int) in
+            try await self.exchange(.describeEndpoints, endpoint, RequestBody.describeEndpoints, limit) {
+                (answer: [UInt8]) throws(JSONError) in
+                try ServiceAnswer.endpoint(in: answer)
+            }
+        }
+    }
+}
