@@ -133,8 +133,12 @@ package final class TimestreamServiceClient: TimestreamStore {
                     throw TimestreamError(.cancelled, message: "cancelled between two tries")
                 }
             }
-            self.metrics.retries.increment()
+            self.noteRetry()
         }
+    }
+
+    func noteRetry() {
+        self.metrics.retries.increment()
     }
 
     /// One try, with the discovery it may need.

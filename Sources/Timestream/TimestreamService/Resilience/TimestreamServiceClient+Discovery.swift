@@ -54,11 +54,20 @@ extension TimestreamServiceClient {
         let endpoint = self.configuration.regionalEndpoint(api)
         let limit = min(deadline, .now + Self.discoveryTimeout)
         let role: EndpointRole = api == .write ? .writeDiscovery : .queryDiscovery
-        return try await self.guarded(.describeEndpoints, endpoint, role, caller, limit) {
-            () async throws(Failure) -> (address: String, minutes: Int) in
-            try await self.exchange(.describeEndpoints, endpoint, RequestBody.describeEndpoints, limit) {
-                (answer: [UInt8]) throws(JSONError) in
-                try ServiceAnswer.endpoint(in: answer)
+        var progress = CallProgress(mayRediscover: false)
+        while true {
+            do throws(Failure) {
+                return try await self.guarded(.describeEndpoints, endpoint, role, caller, limit) {
+                    () async throws(Failure) -> (address: String, minutes: Int) in
+                    try await self.exchange(.describeEndpoints, endpoint, RequestBody.describeEndpoints, limit) {
+                        (answer: [UInt8]) throws(JSONError) in
+                        try ServiceAnswer.endpoint(in: answer)
+                    }
+                }
+            } catch {
+                // A wrong clock or an old key is mended here: those who wait for this look-up see its outcome alone.
+                guard await self.isMended(error, api, caller, &progress) else { throw error }
+                self.noteRetry()
             }
         }
     }

@@ -57,7 +57,7 @@ extension TimestreamServiceClient {
     }
 
     /// Mends what a refusal tells is wrong on our side, each thing once a call.
-    private func isMended(
+    func isMended(
         _ failure: Failure,
         _ api: TimestreamAPI,
         _ caller: CallerState,

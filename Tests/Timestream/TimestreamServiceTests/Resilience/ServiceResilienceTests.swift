@@ -170,6 +170,32 @@ struct ServiceResilienceTests {
         await fixture.upstream.shutdown()
     }
 
+    @Test("a wrong clock is noticed by discovery as well, for all that wait for it")
+    func clockOfDiscovery() async throws {
+        let cell = try ScriptedServer { _ in ingested }
+        let regional = try ScriptedServer { [url = cell.url] request in
+            if request.header("x-amz-date")?.hasPrefix("20150830T1236") == true {
+                return .json(200, #"{"Endpoints":[{"Address":"\#(url)","CachePeriodInMinutes":1440}]}"#)
+            }
+            let text = #"{"__type":"com.amazon.coral.service#InvalidSignatureException","message":"Signature expired"}"#
+            return .json(403, text, headers: [("Date", "Sun, 30 Aug 2015 12:36:00 GMT")])
+        }
+        defer {
+            cell.stop()
+            regional.stop()
+        }
+        let fixture = try ServiceFixture(endpoint: nil, discovery: regional.url) {
+            $0.wallClock = { 1_440_938_160 - 7_200 }
+        }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+            for _ in 0..<10 { group.addTask { try await fixture.write() } }
+            try await group.waitForAll()
+        }
+        #expect(regional.requests.count == 2)
+        #expect(cell.requests.allSatisfy { $0.header("x-amz-date")?.hasPrefix("20150830T1236") == true })
+        await fixture.upstream.shutdown()
+    }
+
     @Test("a refusal that the clock does not explain is not repeated")
     func notTheClock() async throws {
         let server = try ScriptedServer { _ in
