@@ -81,6 +81,11 @@ final class EndpointDirectory: Sendable {
         var lastWaiter: UInt64 = 0
     }
     private let state = Locked(State())
+    private let now: @Sendable () -> ContinuousClock.Instant
+
+    init(now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) {
+        self.now = now
+    }
 
     /// - Parameters:
     ///   - discover: asks the service; called for one caller at a time.
@@ -92,7 +97,7 @@ final class EndpointDirectory: Sendable {
         refresh: () -> Void
     ) async throws(TimestreamError) -> Endpoint {
         while true {
-            switch self.state.withLock({ $0.cache.lookUp(now: .now) }) {
+            switch self.state.withLock({ $0.cache.lookUp(now: self.now()) }) {
             case .use(let endpoint): return endpoint
             case .refresh(let endpoint):
                 refresh()
@@ -126,13 +131,13 @@ final class EndpointDirectory: Sendable {
         do {
             let found = try await discover()
             let endpoint = Endpoint(found.address)
-            self.settle(.changed) { $0.found(endpoint, minutes: found.minutes, now: .now) }
+            self.settle(.changed) { $0.found(endpoint, minutes: found.minutes, now: self.now()) }
             return endpoint
         } catch {
             // A deadline or a cancel is this caller's own; the others go on and look it up themselves.
             let isOwn = error.code == .cancelled || error.code == .timedOut
             var stale: Endpoint?
-            self.settle(isOwn ? .changed : .failed(error)) { stale = $0.failed(now: .now) }
+            self.settle(isOwn ? .changed : .failed(error)) { stale = $0.failed(now: self.now()) }
             if let stale, error.code != .cancelled { return stale }
             throw error
         }
@@ -144,7 +149,7 @@ final class EndpointDirectory: Sendable {
             change(&state.cache)
             let waiters = Array(state.waiters.values)
             state.waiters = [:]
-            return (waiters, state.cache.isUsable(now: .now))
+            return (waiters, state.cache.isUsable(now: self.now()))
         }
         for waiter in waiters { waiter.resume(returning: isUsable ? .changed : outcome) }
     }
