@@ -196,6 +196,8 @@ struct GatewayService: Service {
         metrics: MetricRegistry
     ) -> [String: TenantStores] {
         let signer = RequestSigner(service: "timestream")
+        let timestream = self.configuration.timestream
+        let hosts = RegionalHosts(isDualStack: timestream.isDualStack, isFIPS: timestream.isFIPS)
         let engineURL = engine.map { "http://\($0.listener.localAddress)" }
         let logger = self.makeLogger("timestream")
         var stores: [String: TenantStores] = [:]
@@ -206,7 +208,8 @@ struct GatewayService: Service {
                         tenant: tenant.id,
                         region: tenant.region,
                         writeEndpoint: tenant.writeEndpoint ?? engineURL,
-                        queryEndpoint: tenant.queryEndpoint ?? engineURL
+                        queryEndpoint: tenant.queryEndpoint ?? engineURL,
+                        hosts: hosts
                     ),
                     credentials: source,
                     upstream: upstream,

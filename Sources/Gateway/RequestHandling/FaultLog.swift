@@ -49,19 +49,53 @@ final class FaultLog: Sendable {
         // What one caller's keys may do is that caller's affair.
         let isOperatorFault =
             error.isOperatorFault && !(failure.isCallers && [.signature, .accessDenied].contains(error.code))
+        var metadata: Logger.Metadata = [
+            LogKey.tenant: .string(tenant),
+            LogKey.requestID: .string(requestID),
+            LogKey.errorCode: .string(error.code.rawValue),
+            "error.message": .string(oneLine(error.debugDescription, limitBytes: 512)),
+            "suppressed": .stringConvertible(suppressed),
+        ]
+        metadata.merge(Self.mending(error)) { $1 }
         logger.log(
             level: isOperatorFault ? .error : .warning,
             isOperatorFault
                 ? "Timestream refuses this tenant's calls: mend its credentials, permissions, table or quota"
                 : "Timestream did not take or answer a call in time",
-            metadata: [
-                LogKey.tenant: .string(tenant),
-                LogKey.requestID: .string(requestID),
-                LogKey.errorCode: .string(error.code.rawValue),
-                "error.message": .string(oneLine(error.debugDescription, limitBytes: 512)),
-                "suppressed": .stringConvertible(suppressed),
-            ]
+            metadata: metadata
         )
+    }
+
+    /// What is missing, and what mends it, as far as the service's words tell.
+    private static func mending(_ error: TimestreamError) -> Logger.Metadata {
+        if error.isClosedToNewCustomers {
+            let remedy =
+                "Amazon Timestream for LiveAnalytics is closed to new customers since 20 June 2025, and this AWS account is "
+                + "not an existing one: no policy mends that; use an account that is, or backend: local"
+            return ["remedy": .string(remedy)]
+        }
+        switch error.code {
+        case .accessDenied:
+            guard let missing = MissingPermission(message: error.message) else { return [:] }
+            var metadata: Logger.Metadata = [
+                "iam.action": .string(missing.action), "remedy": .string(oneLine(missing.remedy, limitBytes: 1024)),
+            ]
+            if let resource = missing.resource { metadata["iam.resource"] = .string(resource) }
+            return metadata
+        case .resourceNotFound:
+            return ["remedy": "make the tenant's database and table in its region, or name those that exist"]
+        case .serviceQuotaExceeded:
+            return ["remedy": "ask AWS to raise the quota that the message names"]
+        case .unknownOperation:
+            return [
+                "remedy":
+                    "the endpoint is not one of Timestream's cells: mend or remove write_endpoint and query_endpoint"
+            ]
+        case .signature:
+            return ["remedy": "mend the tenant's keys, or this machine's clock"]
+        default:
+            return [:]
+        }
     }
 
     /// Logs that an answer lacks stored histograms, if it does.

@@ -13,8 +13,9 @@ struct StoreFailure {
         self.isCallers = isCallers
     }
 
-    /// Whether the caller shows keys that AWS does not take: nobody but the caller can mend that.
-    var isForbidden: Bool { self.isCallers && self.error.code == .signature }
+    /// Whether the caller shows keys that AWS does not take: nobody but the caller can mend that. The time of signing is
+    /// ours.
+    var isForbidden: Bool { self.isCallers && self.error.code == .signature && !self.error.isAboutSigningTime }
 
     /// In words a sender may see: neither the statement nor the service's own text.
     var words: String {
@@ -22,22 +23,29 @@ struct StoreFailure {
         case .throttling: "Timestream throttles this table"
         case .timedOut: "Timestream did not answer within the request's deadline"
         case .network: "Timestream cannot be reached"
-        case .signature where self.isCallers: "AWS does not take the keys that came as user name and password"
+        case .signature where self.isForbidden: "AWS does not take the keys that came as user name and password"
         case .accessDenied where self.isCallers: "the AWS keys that came as user name and password may not do this"
         case .accessDenied, .signature:
             "Timestream refuses the credentials configured for this tenant; its operator must mend them"
         case .resourceNotFound:
             "the database or table configured for this tenant does not exist; its operator must mend it"
         case .serviceQuotaExceeded: "a Timestream quota is used up; its operator must mend it"
+        case .circuitOpen: "Timestream has been failing; it is tried again in a moment"
         case .cancelled: "the request was given up"
         default: "Timestream failed (\(self.error.code.rawValue))"
         }
     }
 
-    /// An answer with `Retry-After`: soon for what passes by itself, later for what a person has to mend. 403, without
-    /// it, if the caller's keys are at fault.
+    /// An answer with `Retry-After`: when the store can tell, else soon for what passes by itself and later for what a
+    /// person has to mend. 403, without it, if the caller's keys are at fault.
     func answer(_ status: HTTPResponse.Status, _ line: String) -> OutgoingResponse {
         if self.isForbidden { return .text(.forbidden, line) }
-        return .text(status, line, headerFields: [.retryAfter: self.error.isOperatorFault ? "30" : "5"])
+        return .text(status, line, headerFields: [.retryAfter: String(self.retryAfterSeconds)])
+    }
+
+    private var retryAfterSeconds: Int64 {
+        guard let known = self.error.retryAfter else { return self.error.isOperatorFault ? 30 : 5 }
+        let (seconds, attoseconds) = known.components
+        return max(1, attoseconds > 0 ? seconds + 1 : seconds)
     }
 }

@@ -101,6 +101,9 @@ package struct TimestreamSettings: Sendable {
     package var stsEndpoint: String?
     /// Of the instance metadata service, in place of the usual one.
     package var metadataEndpoint: String?
+    /// Which of a region's hosts are asked for endpoints that are not configured.
+    package var isDualStack = false
+    package var isFIPS = false
 }
 
 package struct LocalEngineSettings: Sendable, Equatable {

@@ -22,27 +22,43 @@ package struct TimestreamError: Error, Sendable, CustomStringConvertible, Custom
         /// An answer that is not of this protocol.
         case malformedResponse = "malformed_response"
         case cancelled
+        /// Not sent: the endpoint has been failing for a while, and is left alone for a moment.
+        case circuitOpen = "circuit_open"
     }
 
     package var code: Code
+    /// The service's own name of the error, such as `ThrottlingException`, if it gave one.
+    package var name: String?
     /// The service's own words; for logs and for the local operator, never for a tenant's sender.
     package var message: String
     /// The HTTP status, if there was an answer.
     package var status: Int?
     /// With `.rejectedRecords`: which, and why. Records not listed are stored.
     package var rejected: [RejectedRecord]
+    /// When a repeat may succeed, if that is known.
+    package var retryAfter: Duration?
 
-    package init(_ code: Code, message: String, status: Int? = nil, rejected: [RejectedRecord] = []) {
+    package init(
+        _ code: Code,
+        name: String? = nil,
+        message: String,
+        status: Int? = nil,
+        rejected: [RejectedRecord] = [],
+        retryAfter: Duration? = nil
+    ) {
         self.code = code
+        self.name = name
         self.message = message
         self.status = status
         self.rejected = rejected
+        self.retryAfter = retryAfter
     }
 
     /// Whether the same call may succeed later without anybody changing it or the configuration.
     package var isTransient: Bool {
         switch self.code {
-        case .internalServer, .throttling, .timedOut, .network, .invalidEndpoint, .malformedResponse: true
+        case .internalServer, .throttling, .timedOut, .network, .invalidEndpoint, .malformedResponse, .circuitOpen:
+            true
         default: false
         }
     }
@@ -55,23 +71,22 @@ package struct TimestreamError: Error, Sendable, CustomStringConvertible, Custom
         }
     }
 
+    /// Whether a signature was refused for the time it was made at, by the error's name or, as Timestream's front does, by
+    /// its words.
+    package var isAboutSigningTime: Bool {
+        guard self.code == .signature else { return false }
+        switch self.name {
+        case "RequestTimeTooSkewed", "RequestExpired", "RequestInTheFuture": return true
+        default: break
+        }
+        let text = self.message.lowercased()
+        return ["signature expired", "signature not yet current", "time too skewed", "is now earlier than"]
+            .contains { text.contains($0) }
+    }
+
     /// Safe to show to a tenant: the code only.
     package var description: String { "Timestream: \(self.code.rawValue)" }
     package var debugDescription: String {
         "Timestream: \(self.code.rawValue)\(self.status.map { " (HTTP \($0))" } ?? ""): \(self.message)"
-    }
-}
-
-/// One record that `WriteRecords` refused.
-package struct RejectedRecord: Sendable, Equatable {
-    /// Index in the request's `Records`; the service may leave it out.
-    package var index: Int?
-    package var reason: String
-    package var existingVersion: Int?
-
-    package init(index: Int?, reason: String, existingVersion: Int? = nil) {
-        self.index = index
-        self.reason = reason
-        self.existingVersion = existingVersion
     }
 }

@@ -1,16 +1,35 @@
 /// The two services that share protocol and signing name, each with its own hosts.
-enum TimestreamAPI: Sendable, CaseIterable {
+enum TimestreamAPI: String, Sendable, CaseIterable {
     case write
     case query
+}
 
-    /// The host that names the cell's host.
-    ///
-    /// Source: AWS General Reference, "Amazon Timestream endpoints and quotas".
-    func regionalAddress(_ region: String) -> String {
-        switch self {
-        case .write: "ingest.timestream.\(region).amazonaws.com"
-        case .query: "query.timestream.\(region).amazonaws.com"
+/// Which of a region's hosts are asked for endpoints.
+///
+/// Source: AWS General Reference, "Amazon Timestream endpoints and quotas"; the SDKs' endpoint rules.
+package struct RegionalHosts: Sendable, Hashable {
+    /// Hosts that have IPv6 addresses too.
+    package var isDualStack: Bool
+    /// Hosts whose cryptography is validated by FIPS 140.
+    package var isFIPS: Bool
+
+    package init(isDualStack: Bool = false, isFIPS: Bool = false) {
+        self.isDualStack = isDualStack
+        self.isFIPS = isFIPS
+    }
+
+    func address(_ api: TimestreamAPI, region: String) -> String {
+        let name =
+            switch api {
+            case .write: "ingest"
+            case .query: "query"
+            }
+        if self.isDualStack {
+            return "timestream-\(name)\(self.isFIPS ? "-fips" : "").\(region).api.aws"
         }
+        // The plain hosts of GovCloud are the FIPS hosts.
+        let suffix = self.isFIPS && !region.hasPrefix("us-gov-") ? "-fips" : ""
+        return "\(name).timestream\(suffix).\(region).amazonaws.com"
     }
 }
 

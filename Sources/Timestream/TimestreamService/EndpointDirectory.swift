@@ -7,9 +7,13 @@ struct EndpointCache {
     static let pauseAfterFailure: Duration = .seconds(60)
     /// Bounds on what the service may ask for.
     static let period: ClosedRange<Int> = 1...10_080
+    /// The part of the period after which it is looked up anew, while the old one still serves.
+    static let freshness = 0.8
 
     private struct Known {
         var endpoint: Endpoint
+        /// When to look it up anew, in the background.
+        var isDue: ContinuousClock.Instant
         var expires: ContinuousClock.Instant
     }
     private var known: Known?
@@ -17,13 +21,19 @@ struct EndpointCache {
 
     enum LookUp: Equatable {
         case use(Endpoint)
+        /// The caller uses it, starts a look-up beside its call, and that must call `found` or `failed`.
+        case refresh(Endpoint)
         /// The caller looks it up now and must call `found` or `failed`.
         case lead
         /// Somebody else does; ask again afterwards.
         case wait
     }
     mutating func lookUp(now: ContinuousClock.Instant) -> LookUp {
-        if let known, now < known.expires { return .use(known.endpoint) }
+        if let known, now < known.expires {
+            guard now >= known.isDue, !self.isLookingUp else { return .use(known.endpoint) }
+            self.isLookingUp = true
+            return .refresh(known.endpoint)
+        }
         if self.isLookingUp { return .wait }
         self.isLookingUp = true
         return .lead
@@ -31,14 +41,19 @@ struct EndpointCache {
 
     mutating func found(_ endpoint: Endpoint, minutes: Int, now: ContinuousClock.Instant) {
         let clamped = min(max(minutes, Self.period.lowerBound), Self.period.upperBound)
-        self.known = Known(endpoint: endpoint, expires: now + .seconds(60 * clamped))
+        let period = Duration.seconds(60 * clamped)
+        self.known = Known(endpoint: endpoint, isDue: now + period * Self.freshness, expires: now + period)
         self.isLookingUp = false
     }
 
     /// - Returns: the old endpoint, used for a while longer, if there is one.
     mutating func failed(now: ContinuousClock.Instant) -> Endpoint? {
         self.isLookingUp = false
-        self.known?.expires = now + Self.pauseAfterFailure
+        if let known {
+            let next = now + Self.pauseAfterFailure
+            self.known?.isDue = next
+            self.known?.expires = max(known.expires, next)
+        }
         return self.known?.endpoint
     }
 
@@ -48,7 +63,8 @@ struct EndpointCache {
     }
 }
 
-/// Finds one API's endpoint by discovery; of many callers one asks, the others wait for it.
+/// Finds one API's endpoint by discovery; of many callers one asks, the others wait for it. Before its time is over it is
+/// looked up again beside a call, so that no call waits for that.
 ///
 /// Source: Timestream developer guide, "How the endpoint discovery works".
 final class EndpointDirectory: Sendable {
@@ -65,16 +81,27 @@ final class EndpointDirectory: Sendable {
         var lastWaiter: UInt64 = 0
     }
     private let state = Locked(State())
+    private let now: @Sendable () -> ContinuousClock.Instant
 
-    /// - Parameter discover: asks the service; called for one caller at a time.
+    init(now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }) {
+        self.now = now
+    }
+
+    /// - Parameters:
+    ///   - discover: asks the service; called for one caller at a time.
+    ///   - refresh: starts a call of `refresh` beside the caller's, and does not wait for it.
     /// - Throws: what `discover` throws, unless an old endpoint can stand in; `.timedOut` and `.cancelled` while waiting.
     func endpoint(
         deadline: ContinuousClock.Instant,
-        discover: () async throws(TimestreamError) -> (address: String, minutes: Int)
+        discover: () async throws(TimestreamError) -> (address: String, minutes: Int),
+        refresh: () -> Void
     ) async throws(TimestreamError) -> Endpoint {
         while true {
-            switch self.state.withLock({ $0.cache.lookUp(now: .now) }) {
+            switch self.state.withLock({ $0.cache.lookUp(now: self.now()) }) {
             case .use(let endpoint): return endpoint
+            case .refresh(let endpoint):
+                refresh()
+                return endpoint
             case .lead: return try await self.lead(discover)
             case .wait:
                 switch await self.wait(until: deadline) {
@@ -88,6 +115,12 @@ final class EndpointDirectory: Sendable {
         }
     }
 
+    /// Looks an endpoint up anew that is still in use; for the one whom `endpoint` has told to.
+    func refresh(_ discover: () async throws(TimestreamError) -> (address: String, minutes: Int)) async {
+        // The old one serves on after a failure, which is counted and logged as a call.
+        _ = try? await self.lead(discover)
+    }
+
     func invalidate(_ endpoint: Endpoint) {
         self.state.withLock { $0.cache.invalidate(endpoint) }
     }
@@ -98,13 +131,13 @@ final class EndpointDirectory: Sendable {
         do {
             let found = try await discover()
             let endpoint = Endpoint(found.address)
-            self.settle(.changed) { $0.found(endpoint, minutes: found.minutes, now: .now) }
+            self.settle(.changed) { $0.found(endpoint, minutes: found.minutes, now: self.now()) }
             return endpoint
         } catch {
             // A deadline or a cancel is this caller's own; the others go on and look it up themselves.
             let isOwn = error.code == .cancelled || error.code == .timedOut
             var stale: Endpoint?
-            self.settle(isOwn ? .changed : .failed(error)) { stale = $0.failed(now: .now) }
+            self.settle(isOwn ? .changed : .failed(error)) { stale = $0.failed(now: self.now()) }
             if let stale, error.code != .cancelled { return stale }
             throw error
         }
@@ -116,7 +149,7 @@ final class EndpointDirectory: Sendable {
             change(&state.cache)
             let waiters = Array(state.waiters.values)
             state.waiters = [:]
-            return (waiters, state.cache.isUsable(now: .now))
+            return (waiters, state.cache.isUsable(now: self.now()))
         }
         for waiter in waiters { waiter.resume(returning: isUsable ? .changed : outcome) }
     }

@@ -24,7 +24,7 @@ enum ServiceAnswer {
         let text = body?.message ?? "no message"
         guard code == .rejectedRecords else {
             let known = name.map { "\($0): " } ?? ""
-            return TimestreamError(code, message: "\(known)\(text)", status: response.status)
+            return TimestreamError(code, name: name, message: "\(known)\(text)", status: response.status)
         }
         guard let body else {
             // Records that are not listed count as stored, so an unreadable list must not look like an empty one.
@@ -32,7 +32,7 @@ enum ServiceAnswer {
             return TimestreamError(.malformedResponse, message: message, status: response.status)
         }
         let listed = body.rejected.isEmpty ? [RejectedRecord(index: nil, reason: text)] : body.rejected
-        return TimestreamError(code, message: text, status: response.status, rejected: listed)
+        return TimestreamError(code, name: name, message: text, status: response.status, rejected: listed)
     }
 
     /// The part of an error type that names it: `com.amazonaws…#Name:http://…` is `Name`.

@@ -1,6 +1,5 @@
 package import Common
 package import CredentialProviders
-import Glibc
 package import Logging
 package import RequestSigning
 package import TimestreamModel
@@ -12,19 +11,19 @@ package import UpstreamHTTP
 package final class TimestreamServiceClient: TimestreamStore {
     /// A call of the Write API that takes longer is given up and tried again; queries may take the whole deadline.
     private static let writeTimeout: Duration = .seconds(10)
-    private static let discoveryTimeout: Duration = .seconds(5)
     private static let cancelTimeout: Duration = .seconds(5)
 
-    private let configuration: TimestreamServiceConfiguration
-    private let credentials: any CredentialSource
+    let configuration: TimestreamServiceConfiguration
+    let credentials: any CredentialSource
     private let upstream: UpstreamClient
     private let signer: RequestSigner
     private let metrics: ServiceMetrics
-    private let logger: Logger
+    let resilienceMetrics: ResilienceMetrics
+    let logger: Logger
     /// Where calls go when nothing is discovered.
     private let configuredEndpoints: (write: Endpoint?, query: Endpoint?)
-    private let writeDirectory = EndpointDirectory()
-    private let queryDirectory = EndpointDirectory()
+    let learned: LearnedState
+    let clock: SigningClock
 
     package init(
         configuration: TimestreamServiceConfiguration,
@@ -43,9 +42,13 @@ package final class TimestreamServiceClient: TimestreamStore {
         self.configuredEndpoints = (
             configuration.configuredEndpoint(.write), configuration.configuredEndpoint(.query)
         )
+        let resilience = ResilienceMetrics(tenant: configuration.tenant, registry: metrics)
+        self.resilienceMetrics = resilience
+        self.learned = LearnedState(configuration, resilience)
+        self.clock = SigningClock(wallClock: configuration.wallClock)
     }
 
-    private func configuredEndpoint(_ api: TimestreamAPI) -> Endpoint? {
+    func configuredEndpoint(_ api: TimestreamAPI) -> Endpoint? {
         switch api {
         case .write: self.configuredEndpoints.write
         case .query: self.configuredEndpoints.query
@@ -82,21 +85,28 @@ package final class TimestreamServiceClient: TimestreamStore {
             let deadline = ContinuousClock.now + Self.cancelTimeout
             let body = RequestBody.cancelQuery(id: id)
             // Best effort: the service also ends abandoned queries by itself, and the failure is counted and logged.
-            _ = try? await self.once(.cancelQuery, .query, body, deadline)
+            _ = try? await self.once(.cancelQuery, .query, body, deadline) {
+                (answer: [UInt8]) throws(JSONError) in
+                try ServiceAnswer.checkObject(answer)
+            }
         }.value
     }
 
     // MARK: Calls
 
     /// What a try failed with, and how its transfer did, if it was the transfer.
-    private struct Failure: Error {
+    struct Failure: Error {
         var error: TimestreamError
         var transfer: UpstreamError.Code?
         /// Where the call went, if it got as far.
         var endpoint: Endpoint?
+        /// Of a refused signature: the key that made it.
+        var accessKeyID: String?
+        /// Of a refused signature: the answer's `Date`, in seconds since 1970-01-01 UTC.
+        var serverSeconds: Int64?
     }
 
-    /// Sends a call until it succeeds, fails for good, or the deadline or the retries are used up.
+    /// Sends a call until it succeeds, fails for good, or the deadline, the retries or their budget are used up.
     private func call<Result: Sendable>(
         _ operation: TimestreamOperation,
         _ api: TimestreamAPI,
@@ -104,38 +114,30 @@ package final class TimestreamServiceClient: TimestreamStore {
         _ deadline: ContinuousClock.Instant,
         read: (_ answer: [UInt8]) throws(JSONError) -> Result
     ) async throws(TimestreamError) -> Result {
-        var generator = SystemRandomNumberGenerator()
-        var retry = 0
-        var mayRediscover = self.configuredEndpoint(api) == nil
+        var progress = CallProgress(mayRediscover: self.configuredEndpoint(api) == nil)
         while true {
             let failure: Failure
             do {
                 let answer = try await self.once(operation, api, body, deadline, read: read)
+                self.learned.noteSuccess()
                 return answer
             } catch {
                 failure = error
             }
-            if failure.error.code == .invalidEndpoint, let endpoint = failure.endpoint, mayRediscover {
-                // The cell has moved; once at once, since the new one is not known to be in trouble.
-                mayRediscover = false
-                self.directory(api).invalidate(endpoint)
-                self.metrics.retries.increment()
-                continue
+            let pause = try await self.pause(after: failure, api, &progress, deadline)
+            if pause > .zero {
+                do {
+                    try await Task.sleep(for: pause)
+                } catch {
+                    throw TimestreamError(.cancelled, message: "cancelled between two tries")
+                }
             }
-            guard RetryPolicy.isWorthRetrying(failure.error, transfer: failure.transfer),
-                retry < self.configuration.retries.maxRetries
-            else { throw failure.error }
-            let pause = self.configuration.retries.pause(before: retry, using: &generator)
-            // A try that could not even begin would only hide why the last one failed.
-            guard ContinuousClock.now + pause < deadline else { throw failure.error }
-            do {
-                try await Task.sleep(for: pause)
-            } catch {
-                throw TimestreamError(.cancelled, message: "cancelled between two tries")
-            }
-            retry += 1
-            self.metrics.retries.increment()
+            self.noteRetry()
         }
+    }
+
+    func noteRetry() {
+        self.metrics.retries.increment()
     }
 
     /// One try, with the discovery it may need.
@@ -146,61 +148,16 @@ package final class TimestreamServiceClient: TimestreamStore {
         _ deadline: ContinuousClock.Instant,
         read: (_ answer: [UInt8]) throws(JSONError) -> Result
     ) async throws(Failure) -> Result {
-        let endpoint: Endpoint
-        var transfer: UpstreamError.Code?
-        if let configured = self.configuredEndpoint(api) {
-            endpoint = configured
-        } else {
-            do throws(TimestreamError) {
-                endpoint = try await self.directory(api).endpoint(deadline: deadline) {
-                    () async throws(TimestreamError) -> (address: String, minutes: Int) in
-                    do throws(Failure) {
-                        return try await self.discover(api, deadline)
-                    } catch {
-                        transfer = error.transfer
-                        throw error.error
-                    }
-                }
-            } catch {
-                throw Failure(error: error, transfer: transfer)
-            }
-        }
-        let limit = operation == .writeRecords ? min(deadline, .now + Self.writeTimeout) : deadline
-        return try await self.exchange(operation, endpoint, body, limit, read: read)
-    }
-
-    private func once(
-        _ operation: TimestreamOperation,
-        _ api: TimestreamAPI,
-        _ body: FrozenBytes,
-        _ deadline: ContinuousClock.Instant
-    ) async throws(Failure) {
-        try await self.once(operation, api, body, deadline) { (answer: [UInt8]) throws(JSONError) in
-            try ServiceAnswer.checkObject(answer)
-        }
-    }
-
-    private func directory(_ api: TimestreamAPI) -> EndpointDirectory {
-        switch api {
-        case .write: self.writeDirectory
-        case .query: self.queryDirectory
-        }
-    }
-
-    private func discover(
-        _ api: TimestreamAPI,
-        _ deadline: ContinuousClock.Instant
-    ) async throws(Failure) -> (address: String, minutes: Int) {
-        let endpoint = Endpoint(self.configuration.discoveryAddress(api, self.configuration.region))
-        let limit = min(deadline, .now + Self.discoveryTimeout)
-        return try await self.exchange(.describeEndpoints, endpoint, RequestBody.describeEndpoints, limit) {
-            (answer: [UInt8]) throws(JSONError) in
-            try ServiceAnswer.endpoint(in: answer)
+        let endpoint = try await self.endpoint(api, deadline)
+        return try await self.guarded(operation, endpoint, api == .write ? .write : .query, deadline) {
+            () async throws(Failure) -> Result in
+            let limit = operation == .writeRecords ? min(deadline, .now + Self.writeTimeout) : deadline
+            return try await self.exchange(operation, endpoint, body, limit, read: read)
         }
     }
 
     /// Signs and sends one request, reads its answer, counts and logs it.
-    private func exchange<Result: Sendable>(
+    func exchange<Result: Sendable>(
         _ operation: TimestreamOperation,
         _ endpoint: Endpoint,
         _ body: FrozenBytes,
@@ -225,7 +182,7 @@ package final class TimestreamServiceClient: TimestreamStore {
         _ deadline: ContinuousClock.Instant,
         read: (_ answer: [UInt8]) throws(JSONError) -> Result
     ) async throws(Failure) -> Result {
-        let request = try await self.signedRequest(operation, endpoint, body)
+        let request = try await self.signedRequest(operation, endpoint, body, deadline)
         let response: UpstreamResponse
         do {
             response = try await self.upstream.send(request, deadline: deadline)
@@ -233,7 +190,7 @@ package final class TimestreamServiceClient: TimestreamStore {
             throw Failure(error: ServiceAnswer.error(for: error), transfer: error.code, endpoint: endpoint)
         }
         guard response.status == 200 else {
-            throw Failure(error: ServiceAnswer.error(in: response), endpoint: endpoint)
+            throw self.refusal(response, of: request, at: endpoint)
         }
         do {
             return try read(response.body)
@@ -246,11 +203,12 @@ package final class TimestreamServiceClient: TimestreamStore {
     private func signedRequest(
         _ operation: TimestreamOperation,
         _ endpoint: Endpoint,
-        _ body: FrozenBytes
+        _ body: FrozenBytes,
+        _ deadline: ContinuousClock.Instant
     ) async throws(Failure) -> UpstreamRequest {
         let key: AccessKey
         do {
-            key = try await self.credentials.accessKey()
+            key = try await self.credentials.accessKey(deadline: deadline)
         } catch {
             throw Failure(error: error, endpoint: endpoint)
         }
@@ -265,7 +223,7 @@ package final class TimestreamServiceClient: TimestreamStore {
             body: body,
             key: key,
             region: self.configuration.region,
-            at: Int64(time(nil))
+            at: self.clock.now
         )
         return UpstreamRequest(method: "POST", url: endpoint.origin + endpoint.path, headers: headers, body: body)
     }

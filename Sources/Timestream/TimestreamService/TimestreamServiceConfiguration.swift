@@ -1,3 +1,5 @@
+import Glibc
+
 /// One tenant's way to Amazon Timestream, or to what speaks its protocol.
 package struct TimestreamServiceConfiguration: Sendable {
     /// For metrics and logs.
@@ -8,16 +10,30 @@ package struct TimestreamServiceConfiguration: Sendable {
     package var writeEndpoint: String?
     /// The same for the Query API.
     package var queryEndpoint: String?
+    /// Which hosts are asked for endpoints that are not configured.
+    package var hosts: RegionalHosts
 
     var retries = RetryPolicy()
-    /// The host to ask for endpoints; tests put a loopback address here.
-    var discoveryAddress: @Sendable (TimestreamAPI, String) -> String = { $0.regionalAddress($1) }
+    var budget = RetryBudget.Policy()
+    var circuit = CircuitBreaker.Policy()
+    var concurrency = AdaptiveLimit.Policy()
+    /// The host to ask for endpoints instead of the region's; tests put a loopback address here.
+    var discoveryAddress: (@Sendable (TimestreamAPI, String) -> String)?
+    /// Seconds since 1970-01-01 UTC, as this machine has it.
+    var wallClock: @Sendable () -> Int64 = { Int64(time(nil)) }
 
-    package init(tenant: String, region: String, writeEndpoint: String?, queryEndpoint: String?) {
+    package init(
+        tenant: String,
+        region: String,
+        writeEndpoint: String?,
+        queryEndpoint: String?,
+        hosts: RegionalHosts = RegionalHosts()
+    ) {
         self.tenant = tenant
         self.region = region
         self.writeEndpoint = writeEndpoint
         self.queryEndpoint = queryEndpoint
+        self.hosts = hosts
     }
 
     func configuredEndpoint(_ api: TimestreamAPI) -> Endpoint? {
@@ -25,5 +41,9 @@ package struct TimestreamServiceConfiguration: Sendable {
         case .write: self.writeEndpoint.map { Endpoint($0) }
         case .query: self.queryEndpoint.map { Endpoint($0) }
         }
+    }
+
+    func regionalEndpoint(_ api: TimestreamAPI) -> Endpoint {
+        Endpoint(self.discoveryAddress?(api, self.region) ?? self.hosts.address(api, region: self.region))
     }
 }

@@ -70,6 +70,51 @@ struct FaultLogTests {
     }
 }
 
+@Suite("What the log tells an operator to mend")
+struct MendingTests {
+    private func line(_ code: TimestreamError.Code, _ message: String) throws -> LogLines.Line {
+        let lines = LogLines()
+        FaultLog().note(
+            TimestreamError(code, message: message, status: 403),
+            tenant: "a",
+            requestID: "r",
+            logger: lines.logger
+        )
+        return try #require(lines.all.first)
+    }
+
+    @Test("a missing permission is told by action, resource and the statement that grants it")
+    func permission() throws {
+        let line = try self.line(
+            .accessDenied,
+            "User: arn:aws:iam::1:user/x is not authorized to perform: timestream:WriteRecords on resource: arn:aws:x:y"
+        )
+        #expect(line.level == .error)
+        #expect(line.metadata["iam.action"] == "timestream:WriteRecords")
+        #expect(line.metadata["iam.resource"] == "arn:aws:x:y")
+        #expect(line.metadata["remedy"]?.contains(#""Resource": "arn:aws:x:y""#) == true)
+    }
+
+    @Test("a service that is closed to new customers is said plainly, and no policy is proposed")
+    func closed() throws {
+        let line = try self.line(
+            .accessDenied,
+            "Only existing Timestream for LiveAnalytics customers can access the service."
+        )
+        #expect(line.metadata["remedy"]?.contains("closed to new customers") == true)
+        #expect(line.metadata["iam.action"] == nil)
+    }
+
+    @Test("every operator's fault but an unexplained refusal comes with a remedy, others have none")
+    func remedies() throws {
+        for code in TimestreamError.Code.allCases {
+            let error = TimestreamError(code, message: "m")
+            let remedy = try self.line(code, "m").metadata["remedy"]
+            #expect((remedy != nil) == (error.isOperatorFault && code != .accessDenied), "\(code)")
+        }
+    }
+}
+
 @Suite("Paths of the data listener")
 struct RouteTests {
     @Test("exactly the paths of the contract")

@@ -147,7 +147,8 @@ struct WriteAnswersTests {
         "what may pass by itself, or an operator can mend, is 503 with Retry-After: the sender keeps its data",
         arguments: [
             (.throttling, 5), (.internalServer, 5), (.timedOut, 5), (.network, 5), (.malformedResponse, 5),
-            (.invalidEndpoint, 5), (.conflict, 5), (.accessDenied, 30), (.signature, 30), (.resourceNotFound, 30),
+            (.invalidEndpoint, 5), (.conflict, 5), (.circuitOpen, 5), (.accessDenied, 30), (.signature, 30),
+            (.resourceNotFound, 30),
             (.serviceQuotaExceeded, 30), (.unknownOperation, 30),
         ] as [(TimestreamError.Code, Int)]
     )
@@ -170,6 +171,21 @@ struct WriteAnswersTests {
         #expect(line.metadata["error.message"]?.contains(words) == true)
         #expect(line.metadata["tenant"] == "a" && line.metadata["error.code"] == code.rawValue)
         #expect(answer.text.hasSuffix("request=\(line.metadata["request.id"] ?? "")\n"))
+    }
+
+    @Test(
+        "a store that knows when to come again is believed, in whole seconds and never less than one",
+        arguments: [(0, 1), (1, 1), (1_000, 1), (1_001, 2), (29_500, 30)]
+    )
+    func knownRetryAfter(milliseconds: Int, seconds: Int) async throws {
+        let gateway = try GatewayUnderTest()
+        gateway.store.onWrite { _ in
+            TimestreamError(.circuitOpen, message: "SECRET host", retryAfter: .milliseconds(milliseconds))
+        }
+        let answer = await gateway.send(FakeBody(RequestBody.write(samples: 1)))
+        #expect(answer.status == 503)
+        #expect(answer.fields[.retryAfter] == "\(seconds)")
+        #expect(answer.text.hasPrefix("Timestream has been failing; it is tried again in a moment; 0 of 1 samples"))
     }
 
     @Test("while any sample could still be stored by a retry the answer is 5xx, whatever else was refused")

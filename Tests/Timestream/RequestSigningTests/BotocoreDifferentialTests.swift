@@ -64,14 +64,14 @@ struct BotocoreDifferentialTests {
     }
 
     private func signedByBotocore() throws -> [OracleRequest] {
-        let order = Data(#"{"seed": 20150830, "count": 400}"#.utf8)
+        let order = Data(#"{"seed": 20150830, "count": 2000}"#.utf8)
         return try JSONDecoder().decode([OracleRequest].self, from: try self.oracle("sign", order))
     }
 
     @Test("every request that botocore signs is accepted, and none with one bit changed")
     func acceptsBotocore() throws {
         let requests = try self.signedByBotocore()
-        try #require(requests.count == 400)
+        try #require(requests.count == 2000)
         for request in requests {
             let verified = try RequestVerifier.verify(
                 request.signable,
@@ -102,7 +102,7 @@ struct BotocoreDifferentialTests {
     func signsLikeBotocore() throws {
         var generator = SeededGenerator(seed: 1)
         var requests: [OracleRequest] = []
-        for number in 0..<400 {
+        for number in 0..<2000 {
             let values = ["plain", "  two  inner   blanks ", "a,b;c", "\ttab\tand blank ", "é☃", ""]
             var headers = [
                 ["content-type", "application/x-amz-json-1.0"], ["X-Amz-Target", "Timestream_20181101.Query"],
@@ -113,7 +113,8 @@ struct BotocoreDifferentialTests {
                 headers.append([try #require(name), try #require(value)])
             }
             let targets = ["/", "/a/../b//c/", "/%41%20/x?b=2&a=1&a=%20", "/t/x?y", "/~u/é", "/.."]
-            let length = [0, 1, 55, 56, 64, 100_000].randomElement(using: &generator)
+            let lengths = number % 100 == 0 ? [100_000] : [0, 1, 55, 56, 64, 1_000]
+            let length = lengths.randomElement(using: &generator)
             let bytes = (0..<(try #require(length))).map { _ in UInt8.random(in: 0...255, using: &generator) }
             requests.append(
                 OracleRequest(

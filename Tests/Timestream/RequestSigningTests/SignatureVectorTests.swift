@@ -25,6 +25,24 @@ struct SignatureVectorTests {
             ("GET", "/./", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
             ("GET", "/example/..", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
             ("GET", "//", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
+            ("GET", "/example/../..", "5fa00fa31553b73ebf1942676e86291e8372ff2a2260956d9b8aae1d763fbf31"),
+            ("GET", "//example//", "9a624bd73a37c9a373b5312afbebe7a714a789de108f0bdfe846570885f57e84"),
+            ("GET", "/./example", "ef75d96142cf21edca26f06005da7988e4f8dc83a165a80865db7089db637ec5"),
+            ("GET", "/example space/", "652487583200325589f1fba4c7e578f72c47cb61beeca81406b39ddec1366741"),
+            ("GET", "/\u{1234}", "8318018e0b0f223aa2bbf98705b62bb787dc9c0e678f255a891fd03141be5d85"),
+            (
+                "GET", "/-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+                "07ef7494c76fa4850883e2b006601f940f8a34d404d0cfa977f52a65bbf5f24f"
+            ),
+            ("GET", "/?Param1=value1", "a67d582fa61cc504c4bae71f336f98b97f1ea3c7a6bfe1b6e45aec72011b9aeb"),
+            ("GET", "/?\u{1234}=bar", "2cdec8eed098649ff3a119c94853b13c643bcf08f8b0a1d91e12c9027818dd04"),
+            (
+                "GET",
+                "/?-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz="
+                    + "-._~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz",
+                "9c3e54bfcdf0b19771a7f523ee5669cdf59bc7cc0884027167c21bb143a40197"
+            ),
+            ("POST", "/?Param1=value1", "28038455d6de14eafc1f9222cf5aa6f1a96197d7deb8263271d420d138af7f11"),
         ]
     )
     func testSuite(method: String, target: String, signature: String) {
@@ -43,6 +61,35 @@ struct SignatureVectorTests {
                 == "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/20150830/us-east-1/service/aws4_request, "
                 + "SignedHeaders=host;x-amz-date, Signature=\(signature)"
         )
+    }
+
+    @Test(
+        "requests of the test suite with headers of their own, or a body, are signed as published",
+        arguments: [
+            ("POST", ["value1"], nil, "c5410059b04c1ee005303aed430f6e6645f61f4dc9e1461ec8f8916fdf18852c"),
+            ("POST", ["VALUE1"], nil, "cdbc9802e29d2942e5e10b5bccfdd67c5f22c7c4e8ae67b53629efa58b974b7d"),
+            (
+                "GET", ["value2", "value2", "value1"], nil,
+                "c9d5ea9f3f72853aea855b47ea873832890dbdd183b4468f858259531a5138ea"
+            ),
+            (
+                "GET", ["value4", "value1", "value3", "value2"], nil,
+                "08c7e5a9acfcfeb3ab6b2185e75ce8b1deb5e634ec47601a50643f830c755c01"
+            ),
+            ("POST", [], "Param1=value1", "ff11897932ad3f4e8b18135d722051e5ac45fc38421b1da7b9d196a0fe09473a"),
+        ] as [(String, [String], String?, String)]
+    )
+    func testSuiteHeaders(method: String, values: [String], body: String?, signature: String) {
+        var headers = [(name: "Host", value: "example.amazonaws.com")] + values.map { ("My-Header1", $0) }
+        if body != nil { headers.append(("Content-Type", "application/x-www-form-urlencoded")) }
+        let added = RequestSigner(service: "service").sign(
+            SignableRequest(method: method, target: "/", headers: headers),
+            body: body.map { FrozenBytes(Array($0.utf8)) },
+            key: self.key,
+            region: "us-east-1",
+            at: self.moment
+        )
+        #expect(added.last?.value.hasSuffix("Signature=\(signature)") == true)
     }
 
     @Test("the IAM request of the developer guide is signed as published")

@@ -27,10 +27,21 @@ struct EndpointTests {
         #expect(endpoint.origin.hasSuffix("://" + endpoint.authority))
     }
 
-    @Test("the regional hosts are those of the service")
-    func regional() {
-        #expect(TimestreamAPI.write.regionalAddress("us-east-1") == "ingest.timestream.us-east-1.amazonaws.com")
-        #expect(TimestreamAPI.query.regionalAddress("us-east-1") == "query.timestream.us-east-1.amazonaws.com")
+    @Test(
+        "the regional hosts are those of the service",
+        arguments: [
+            ("us-east-1", false, false, "ingest.timestream.us-east-1.amazonaws.com"),
+            ("eu-west-1", true, false, "timestream-ingest.eu-west-1.api.aws"),
+            ("us-west-2", false, true, "ingest.timestream-fips.us-west-2.amazonaws.com"),
+            ("us-east-2", true, true, "timestream-ingest-fips.us-east-2.api.aws"),
+            ("us-gov-west-1", false, false, "ingest.timestream.us-gov-west-1.amazonaws.com"),
+            ("us-gov-west-1", false, true, "ingest.timestream.us-gov-west-1.amazonaws.com"),
+        ]
+    )
+    func regional(region: String, isDualStack: Bool, isFIPS: Bool, address: String) {
+        let hosts = RegionalHosts(isDualStack: isDualStack, isFIPS: isFIPS)
+        #expect(hosts.address(.write, region: region) == address)
+        #expect(hosts.address(.query, region: region) == address.replacing("ingest", with: "query"))
     }
 }
 
@@ -45,11 +56,37 @@ struct EndpointCacheTests {
         var cache = EndpointCache()
         #expect(cache.lookUp(now: self.start) == .lead)
         #expect(cache.lookUp(now: self.start) == .wait)
-        cache.found(self.cell1, minutes: 2, now: self.start)
-        #expect(cache.lookUp(now: self.start + .seconds(119)) == .use(self.cell1))
-        #expect(cache.lookUp(now: self.start + .seconds(120)) == .lead)
-        cache.found(self.cell2, minutes: 2, now: self.start + .seconds(120))
-        #expect(cache.lookUp(now: self.start + .seconds(121)) == .use(self.cell2))
+        cache.found(self.cell1, minutes: 100, now: self.start)
+        #expect(cache.lookUp(now: self.start + .seconds(60 * 79)) == .use(self.cell1))
+        #expect(cache.lookUp(now: self.start + .seconds(60 * 100)) == .lead)
+        cache.found(self.cell2, minutes: 2, now: self.start + .seconds(60 * 100))
+        #expect(cache.lookUp(now: self.start + .seconds(60 * 101)) == .use(self.cell2))
+    }
+
+    @Test("before its time is over one caller looks it up anew, and all go on using it")
+    func refresh() {
+        var cache = EndpointCache()
+        _ = cache.lookUp(now: self.start)
+        cache.found(self.cell1, minutes: 100, now: self.start)
+        let due = self.start + .seconds(60 * 80)
+        #expect(cache.lookUp(now: due) == .refresh(self.cell1))
+        #expect(cache.lookUp(now: due) == .use(self.cell1))
+        // A look-up that takes until the end is waited for.
+        #expect(cache.lookUp(now: self.start + .seconds(60 * 100)) == .wait)
+        cache.found(self.cell2, minutes: 100, now: due + .seconds(1))
+        #expect(cache.lookUp(now: due + .seconds(2)) == .use(self.cell2))
+    }
+
+    @Test("a refresh that fails is repeated after a minute, and takes nothing from the period")
+    func failedRefresh() {
+        var cache = EndpointCache()
+        _ = cache.lookUp(now: self.start)
+        cache.found(self.cell1, minutes: 100, now: self.start)
+        let due = self.start + .seconds(60 * 80)
+        #expect(cache.lookUp(now: due) == .refresh(self.cell1))
+        #expect(cache.failed(now: due) == self.cell1)
+        #expect(cache.lookUp(now: due + .seconds(59)) == .use(self.cell1))
+        #expect(cache.lookUp(now: due + .seconds(60)) == .refresh(self.cell1))
     }
 
     @Test("a failed look-up lets the old endpoint stand in for a minute, if there is one")
@@ -83,7 +120,7 @@ struct EndpointCacheTests {
         var cache = EndpointCache()
         _ = cache.lookUp(now: self.start)
         cache.found(self.cell1, minutes: minutes, now: self.start)
-        #expect(cache.lookUp(now: self.start + .seconds(59)) == .use(self.cell1))
+        #expect(cache.lookUp(now: self.start + .seconds(47)) == .use(self.cell1))
         #expect(cache.lookUp(now: self.start + .seconds(60 * 10_080)) == .lead)
     }
 }

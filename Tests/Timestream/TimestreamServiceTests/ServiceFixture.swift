@@ -24,7 +24,15 @@ final class ServiceFixture: Sendable {
 
     /// - Parameters:
     ///   - endpoint: of both APIs; `nil` to discover it at `discovery`.
-    init(endpoint: String?, discovery: String? = nil, region: String = "eu-west-1", maxRetries: Int = 3) throws {
+    ///   - change: what else is to be different.
+    init(
+        endpoint: String?,
+        discovery: String? = nil,
+        region: String = "eu-west-1",
+        maxRetries: Int = 3,
+        credentials: any CredentialSource = StaticCredentialSource(ServiceFixture.key),
+        change: (inout TimestreamServiceConfiguration) -> Void = { _ in }
+    ) throws {
         self.upstream = try UpstreamClient(UpstreamConfiguration(), metrics: self.registry)
         var configuration = TimestreamServiceConfiguration(
             tenant: "payments",
@@ -36,12 +44,13 @@ final class ServiceFixture: Sendable {
         if let discovery {
             configuration.discoveryAddress = { api, _ in "\(discovery)/\(api == .write ? "write" : "query")" }
         }
+        change(&configuration)
         let logs = self.logs
         var logger = Logger(label: "test") { _ in logs }
         logger.logLevel = .trace
         self.client = TimestreamServiceClient(
             configuration: configuration,
-            credentials: StaticCredentialSource(Self.key),
+            credentials: credentials,
             upstream: self.upstream,
             signer: RequestSigner(service: "timestream"),
             metrics: self.registry,
@@ -69,7 +78,8 @@ final class ServiceFixture: Sendable {
 
     var retries: Int { self.value("gateway_timestream_retries_total{tenant=\"payments\"}") }
 
-    private func value(_ series: String) -> Int {
+    /// - Parameter series: as in the exposition, with its labels.
+    func value(_ series: String) -> Int {
         let lines = self.registry.exposition().split(separator: "\n")
         let line = lines.first { $0.hasPrefix(series + " ") }
         return line.flatMap { Int($0.dropFirst(series.count + 1)) } ?? 0

@@ -22,7 +22,8 @@ struct TimestreamSection {
 
         let region = reader.field("region")
         let onlyForAWS = [
-            "write_endpoint", "query_endpoint", "ca_bundle", "proxy", "sts_endpoint", "metadata_endpoint",
+            "write_endpoint", "query_endpoint", "ca_bundle", "proxy", "sts_endpoint", "metadata_endpoint", "dual_stack",
+            "fips",
         ].map { reader.field($0) }
         self.settings = TimestreamSettings(
             backend: backend == .aws ? .aws : .local(engine),
@@ -32,13 +33,23 @@ struct TimestreamSection {
             caBundlePath: onlyForAWS[2]?.pemFile(.certificates)?.path,
             proxy: onlyForAWS[3]?.proxy(),
             stsEndpoint: onlyForAWS[4]?.endpoint(carrying: "credentials", such: "https://sts.eu-west-1.amazonaws.com"),
-            metadataEndpoint: onlyForAWS[5]?.metadataEndpoint()
+            metadataEndpoint: onlyForAWS[5]?.metadataEndpoint(),
+            isDualStack: onlyForAWS[6]?.boolean() ?? false,
+            isFIPS: onlyForAWS[7]?.boolean() ?? false
         )
         reader.finish()
 
         switch backend {
         case .aws:
             local?.report("only used with backend: local", remedy: "remove it, or write backend: local")
+            if onlyForAWS[0] != nil, onlyForAWS[1] != nil {
+                for field in onlyForAWS[4...] {
+                    field?.report(
+                        "chooses the hosts that are asked for endpoints, but both endpoints are given",
+                        remedy: "remove it, or write_endpoint and query_endpoint"
+                    )
+                }
+            }
         case .local:
             for field in onlyForAWS {
                 field?.report("only used with backend: aws", remedy: "remove it, or write backend: aws")
