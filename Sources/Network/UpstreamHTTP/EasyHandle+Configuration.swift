@@ -1,12 +1,8 @@
 import CCurl
-import Common
-import Glibc
 
 extension EasyHandle {
     /// Sets what is the same for every transfer.
-    ///
-    /// - Parameter metrics: outlives every connection that the handle's transfers may open.
-    func configure(_ configuration: UpstreamConfiguration, metrics: UpstreamMetrics) {
+    func configure(_ configuration: UpstreamConfiguration) {
         // No signals: they would arrive in a process with other threads. The driver's thread blocks SIGPIPE itself.
         self.set(CURLOPT_NOSIGNAL, 1)
         self.set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
@@ -32,33 +28,5 @@ extension EasyHandle {
         self.set(CURLOPT_NOPROXY, "localhost,127.0.0.1,::1,169.254.169.254,169.254.170.2")
         self.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
         self.set(CURLOPT_HEADEROPT, Int(CURLHEADER_SEPARATE))
-
-        let context = unsafe UnsafeRawPointer(Unmanaged.passUnretained(metrics).toOpaque())
-        unsafe self.setSocketFunctions(
-            open: { context, _, address in unsafe EasyHandle.openSocket(context, address) },
-            close: { context, descriptor in unsafe EasyHandle.closeSocket(context, descriptor) },
-            context: context
-        )
-    }
-
-    private static func openSocket(
-        _ context: UnsafeMutableRawPointer?,
-        _ address: UnsafeMutablePointer<curl_sockaddr>?
-    ) -> curl_socket_t {
-        guard let context = unsafe context, let address = unsafe address else { return -1 }
-        let kind = unsafe address.pointee.socktype | Int32(SOCK_CLOEXEC.rawValue)
-        let descriptor = unsafe socket(address.pointee.family, kind, address.pointee.protocol)
-        if descriptor >= 0 {
-            let metrics = unsafe Unmanaged<UpstreamMetrics>.fromOpaque(context).takeUnretainedValue()
-            metrics.connections.increment()
-            metrics.connectionsOpened.increment()
-        }
-        return descriptor
-    }
-
-    private static func closeSocket(_ context: UnsafeMutableRawPointer?, _ descriptor: curl_socket_t) -> Int32 {
-        guard let context = unsafe context else { return -1 }
-        unsafe Unmanaged<UpstreamMetrics>.fromOpaque(context).takeUnretainedValue().connections.increment(by: -1)
-        return close(descriptor)
     }
 }

@@ -5,23 +5,21 @@ import Glibc
 @safe final class EasyHandle {
     let pointer: UnsafeMutableRawPointer
     private let errorText: UnsafeMutablePointer<CChar>
-    private var headerList: UnsafeMutablePointer<curl_slist>?
     /// Whether libcurl took every option so far.
     private(set) var isConfigured = true
 
     /// `nil` if libcurl has no memory.
-    init?(_ configuration: UpstreamConfiguration, metrics: UpstreamMetrics) {
+    init?(_ configuration: UpstreamConfiguration) {
         guard let pointer = unsafe curl_easy_init() else { return nil }
         unsafe self.pointer = pointer
         unsafe self.errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         unsafe self.errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
         unsafe self.set(CURLOPT_ERRORBUFFER, pointer: self.errorText)
-        self.configure(configuration, metrics: metrics)
+        self.configure(configuration)
     }
 
     deinit {
         unsafe curl_easy_cleanup(self.pointer)
-        unsafe curl_slist_free_all(self.headerList)
         unsafe self.errorText.deallocate()
     }
 
@@ -31,8 +29,6 @@ import Glibc
         unsafe self.set(CURLOPT_HEADERDATA, pointer: nil)
         unsafe self.set(CURLOPT_WRITEDATA, pointer: nil)
         unsafe self.set(CURLOPT_HTTPHEADER, pointer: nil)
-        unsafe curl_slist_free_all(self.headerList)
-        unsafe self.headerList = nil
         unsafe self.errorText.pointee = 0
     }
 
@@ -67,18 +63,6 @@ import Glibc
         unsafe self.note(ccurl_set_close_socket_function(self.pointer, close))
         unsafe self.set(CURLOPT_OPENSOCKETDATA, pointer: context)
         unsafe self.set(CURLOPT_CLOSESOCKETDATA, pointer: context)
-    }
-
-    /// The header lines, in libcurl's notation: `name;` is an empty header, `name:` suppresses libcurl's own.
-    func setHeaderLines(_ lines: [String]) {
-        for line in lines {
-            guard let longer = unsafe curl_slist_append(self.headerList, line) else {
-                self.isConfigured = false
-                return
-            }
-            unsafe self.headerList = longer
-        }
-        unsafe self.set(CURLOPT_HTTPHEADER, pointer: UnsafeRawPointer(self.headerList))
     }
 
     private func note(_ result: CURLcode) {

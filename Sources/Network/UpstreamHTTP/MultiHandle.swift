@@ -9,11 +9,12 @@ import Glibc
     // that lives as long as this object.
     private var pointer: UnsafeMutableRawPointer?
     private let readiness: Readiness
+    private let sockets: ConnectionSockets
     /// When libcurl wants to be called for its own timers.
     private var timer: ContinuousClock.Instant?
 
     /// - Parameter maxIdleConnections: connections kept for later transfers.
-    init(maxIdleConnections: Int) throws(UpstreamError) {
+    init(maxIdleConnections: Int, metrics: UpstreamMetrics) throws(UpstreamError) {
         try CurlLibrary.prepare()
         guard let readiness = Readiness() else {
             throw UpstreamError(.library, message: "no descriptor is left for the upstream driver")
@@ -23,6 +24,7 @@ import Glibc
         }
         unsafe self.pointer = pointer
         self.readiness = readiness
+        self.sockets = ConnectionSockets(metrics: metrics, readiness: readiness)
         unsafe ccurl_multi_set_long(pointer, CURLMOPT_MAXCONNECTS, maxIdleConnections)
         unsafe ccurl_multi_set_long(pointer, CURLMOPT_PIPELINING, 0)
         let result = unsafe ccurl_multi_set_callbacks(
@@ -56,6 +58,13 @@ import Glibc
         guard let pointer = unsafe self.pointer else { return }
         unsafe curl_multi_cleanup(pointer)
         unsafe self.pointer = nil
+    }
+
+    /// A handle for this object's transfers; `nil` if libcurl has no memory.
+    func makeHandle(_ configuration: UpstreamConfiguration) -> EasyHandle? {
+        guard let easy = EasyHandle(configuration) else { return nil }
+        self.sockets.serve(easy)
+        return easy
     }
 
     /// - Returns: whether libcurl took the transfer.

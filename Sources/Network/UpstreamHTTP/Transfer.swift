@@ -7,6 +7,8 @@ struct QueuedTransfer: Sendable {
     var id: TransferID
     var origin: String
     var request: UpstreamRequest
+    /// Of the request.
+    var headerLines: HeaderLines
     var deadline: ContinuousClock.Instant
 }
 
@@ -42,7 +44,8 @@ struct QueuedTransfer: Sendable {
         unsafe self.easy.set(CURLOPT_PRIVATE, pointer: UnsafeRawPointer(bitPattern: UInt(self.queued.id.number)))
         self.easy.set(CURLOPT_TIMEOUT_MS, Self.milliseconds(until: self.queued.deadline))
         self.configureMethod(request)
-        self.easy.setHeaderLines(Self.headerLines(request))
+        // `queued` keeps the lines alive as long as this transfer, as it does the body.
+        unsafe self.easy.set(CURLOPT_HTTPHEADER, pointer: self.queued.headerLines.first)
 
         let context = unsafe UnsafeRawPointer(Unmanaged.passUnretained(self).toOpaque())
         unsafe self.easy.set(CURLOPT_HEADERDATA, pointer: context)
@@ -69,38 +72,11 @@ struct QueuedTransfer: Sendable {
             if request.method != "POST" { self.easy.set(CURLOPT_CUSTOMREQUEST, request.method) }
             self.easy.set(CURLOPT_POSTFIELDSIZE_LARGE, offset: request.body?.count ?? 0)
             if let body = request.body, body.count > 0 {
-                // `queued` keeps the bytes alive as long as this transfer.
                 unsafe body.withUnsafeBytes { unsafe self.easy.set(CURLOPT_POSTFIELDS, pointer: $0.baseAddress) }
             } else {
                 unsafe self.easy.set(CURLOPT_POSTFIELDS, pointer: UnsafeRawPointer(Self.emptyBody.utf8Start))
             }
         }
-    }
-
-    private static func headerLines(_ request: UpstreamRequest) -> [String] {
-        var lines: [String] = []
-        lines.reserveCapacity(request.headers.count + 4)
-        for (name, value) in request.headers {
-            var line = ""
-            line.reserveCapacity(name.utf8.count + value.utf8.count + 2)
-            line += name
-            line += value.isEmpty ? ";" : ": "
-            line += value
-            lines.append(line)
-        }
-        // What libcurl would add by itself.
-        func suppress(_ name: StaticString, _ line: String) {
-            let size = name.utf8CodeUnitCount
-            let isThere = request.headers.contains { header in
-                header.name.utf8.count == size && header.name.utf8.startsIgnoringCase(name)
-            }
-            if !isThere { lines.append(line) }
-        }
-        suppress("accept", "accept:")
-        suppress("content-type", "content-type:")
-        suppress("expect", "expect:")
-        suppress("user-agent", "user-agent:")
-        return lines
     }
 
     /// The result of the transfer, once libcurl has ended it.

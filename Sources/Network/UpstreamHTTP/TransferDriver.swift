@@ -83,7 +83,7 @@ final class TransferDriver {
             self.exchange.finish(queued.id, .failure(Self.expired(queued)))
             return false
         }
-        guard let easy = self.idle.popLast() ?? EasyHandle(self.configuration, metrics: self.metrics) else {
+        guard let easy = self.idle.popLast() ?? self.multi.makeHandle(self.configuration) else {
             let error = UpstreamError(.library, message: "libcurl has no memory for a transfer")
             self.exchange.finish(queued.id, .failure(error))
             return false

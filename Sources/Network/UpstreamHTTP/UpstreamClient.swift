@@ -25,7 +25,7 @@ package final class UpstreamClient: Sendable {
         }
         let exchange = TransferExchange(capacity: configuration.maxTransfers)
         let metrics = UpstreamMetrics(registry)
-        let multi = try MultiHandle(maxIdleConnections: configuration.maxConnectionsPerHost * 2)
+        let multi = try MultiHandle(maxIdleConnections: configuration.maxConnectionsPerHost * 2, metrics: metrics)
         self.exchange = exchange
         self.metrics = metrics
         self.thread = try DriverThread {
@@ -58,14 +58,20 @@ package final class UpstreamClient: Sendable {
         guard let origin = request.origin else {
             return .failure(UpstreamError(.invalidRequest, message: "not an http or https URL"))
         }
-        guard request.hasCleanHead else {
+        guard request.hasCleanTarget, let lines = HeaderLines(request.headers) else {
             let message = "\(origin): a control character in the URL or in a header"
             return .failure(UpstreamError(.invalidRequest, message: message))
         }
         // From one: the number travels through libcurl as a pointer.
         let id = TransferID(number: self.lastNumber.wrappingAdd(1, ordering: .relaxed).newValue)
         defer { self.exchange.forget(id) }
-        let queued = QueuedTransfer(id: id, origin: origin, request: request, deadline: deadline)
+        let queued = QueuedTransfer(
+            id: id,
+            origin: origin,
+            request: request,
+            headerLines: lines,
+            deadline: deadline
+        )
         return await withTaskCancellationHandler {
             await withCheckedContinuation { waiter in
                 self.exchange.start(queued, waiter)

@@ -27,19 +27,8 @@ package struct UpstreamRequest: Sendable {
         return start == end ? nil : self.url[..<end].lowercased()
     }
 
-    /// Whether nothing in the head could end a line early.
-    var hasCleanHead: Bool {
-        func isClean(_ text: String) -> Bool {
-            for byte in text.utf8 where byte < 0x20 && byte != 0x09 || byte == 0x7F { return false }
-            return true
-        }
-        func isToken(_ text: String) -> Bool {
-            for byte in text.utf8 where byte <= 0x20 || byte >= 0x7F || byte == UInt8(ascii: ":") { return false }
-            return !text.isEmpty
-        }
-        return isToken(self.method) && isClean(self.url)
-            && self.headers.allSatisfy { isToken($0.name) && isClean($0.value) }
-    }
+    /// Whether nothing in the method and the URL could end a line early.
+    var hasCleanTarget: Bool { self.method.isToken && self.url.hasNoControls }
 }
 
 /// An upstream's answer, complete.
@@ -91,5 +80,26 @@ extension String.UTF8View {
             }
             return true
         }
+    }
+}
+
+extension String {
+    /// Whether no byte could end a line of the head early; tabs are allowed.
+    var hasNoControls: Bool {
+        let bytes = self.utf8Span.span
+        for index in bytes.indices where bytes[index] < 0x20 && bytes[index] != 0x09 || bytes[index] == 0x7F {
+            return false
+        }
+        return true
+    }
+
+    /// Whether it can name a header or a method.
+    var isToken: Bool {
+        let bytes = self.utf8Span.span
+        for index in bytes.indices {
+            let byte = bytes[index]
+            if byte <= 0x20 || byte >= 0x7F || byte == UInt8(ascii: ":") { return false }
+        }
+        return !bytes.isEmpty
     }
 }

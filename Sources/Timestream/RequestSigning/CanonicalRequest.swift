@@ -25,19 +25,22 @@ struct CanonicalRequest {
         self.appendQuery(bytes[mark...].dropFirst())
         self.text.append(Ascii.lineFeed)
 
-        var signed: [String] = []
+        self.signedHeaders.reserveCapacity(64)
+        var last: String?
         for index in order {
-            if headers[index].name == signed.last {
+            let name = headers[index].name
+            if name == last {
                 self.text[self.text.endIndex - 1] = UInt8(ascii: ",")
             } else {
-                signed.append(headers[index].name)
-                self.text += headers[index].name.utf8
+                if last != nil { self.signedHeaders += ";" }
+                self.signedHeaders += name
+                last = name
+                self.text += name.utf8
                 self.text.append(UInt8(ascii: ":"))
             }
             self.appendTrimmed(headers[index].value)
             self.text.append(Ascii.lineFeed)
         }
-        self.signedHeaders = signed.joined(separator: ";")
         self.text.append(Ascii.lineFeed)
         self.text += self.signedHeaders.utf8
         self.text.append(Ascii.lineFeed)
@@ -46,6 +49,10 @@ struct CanonicalRequest {
 
     /// The value without blanks around it, and with one space for each run of blanks within.
     private mutating func appendTrimmed(_ value: String) {
+        guard Self.hasBlanksToTrim(value) else {
+            self.text += value.utf8
+            return
+        }
         let start = self.text.count
         var pendingSpace = false
         for byte in value.utf8 {
@@ -57,6 +64,19 @@ struct CanonicalRequest {
                 self.text.append(byte)
             }
         }
+    }
+
+    /// Whether a value is other than it is signed. Few are, and looking is cheaper than taking the bytes one by one.
+    private static func hasBlanksToTrim(_ value: String) -> Bool {
+        let bytes = value.utf8Span.span
+        var wasBlank = true
+        for index in bytes.indices {
+            let byte = bytes[index]
+            let isBlank = byte == 0x20
+            if (0x09...0x0D).contains(byte) || isBlank && wasBlank { return true }
+            wasBlank = isBlank
+        }
+        return wasBlank && !bytes.isEmpty
     }
 
     /// The path without `.`, `..` and empty segments, each byte that is not unreserved escaped.

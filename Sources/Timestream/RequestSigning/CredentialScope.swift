@@ -5,11 +5,18 @@ struct CredentialScope: Equatable {
     static let algorithm = "AWS4-HMAC-SHA256"
     static let terminator = "aws4_request"
 
-    var day: String
-    var region: String
-    var service: String
+    let day: String
+    let region: String
+    let service: String
+    /// The whole scope, as it stands in the header and in what is signed.
+    let text: String
 
-    var text: String { "\(self.day)/\(self.region)/\(self.service)/\(Self.terminator)" }
+    init(day: String, region: String, service: String) {
+        self.day = day
+        self.region = region
+        self.service = service
+        self.text = "\(day)/\(region)/\(service)/\(Self.terminator)"
+    }
 
     /// The signature of a canonical request: 32 bytes.
     ///

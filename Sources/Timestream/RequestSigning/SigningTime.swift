@@ -7,7 +7,7 @@ struct SigningTime: Equatable {
     /// Seconds since 1970-01-01 UTC.
     let seconds: Int64
     /// `yyyymmdd`.
-    var day: String { String(self.text.prefix(8)) }
+    let day: String
 
     init(seconds: Int64) {
         self.seconds = seconds
@@ -24,6 +24,7 @@ struct SigningTime: Equatable {
         Self.append(second % 60, width: 2, to: &digits)
         digits.append(UInt8(ascii: "Z"))
         self.text = String(decoding: digits, as: UTF8.self)
+        self.day = String(decoding: digits[..<8], as: UTF8.self)
     }
 
     /// Reads the form above; `nil` for anything else, impossible dates among it.
