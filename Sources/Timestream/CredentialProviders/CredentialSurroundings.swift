@@ -17,6 +17,8 @@ package struct CredentialSurroundings: Sendable {
     package var metadataEndpoint: String?
     /// Where the container's relative address starts.
     var containerEndpoint = "http://169.254.170.2"
+    /// Stretches the short time-outs of metadata services, for machines that have more to do.
+    var timeoutFactor = 1
 
     package init(
         environment: [String: String],

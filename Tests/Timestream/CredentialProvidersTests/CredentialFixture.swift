@@ -67,6 +67,7 @@ final class CredentialFixture: Sendable {
             metadata: self.metadata,
             metadataEndpoint: instance
         )
+        surroundings.timeoutFactor = 20
         if let container { surroundings.containerEndpoint = container }
         return surroundings
     }
@@ -136,7 +137,7 @@ final class LogCapture: LogHandler, Sendable {
 }
 
 /// The error that a provider ends in; `nil` if it finds something.
-func failure(_ provider: any CredentialProvider, within duration: Duration = .seconds(20)) async -> CredentialError? {
+func failure(_ provider: any CredentialProvider, within duration: Duration = .seconds(60)) async -> CredentialError? {
     do {
         _ = try await provider.fetch(deadline: .now + duration)
         return nil
@@ -146,7 +147,7 @@ func failure(_ provider: any CredentialProvider, within duration: Duration = .se
 }
 
 func found(_ provider: any CredentialProvider) async throws -> Credentials {
-    try await provider.fetch(deadline: .now + .seconds(20))
+    try await provider.fetch(deadline: .now + .seconds(60))
 }
 
 enum Answers {

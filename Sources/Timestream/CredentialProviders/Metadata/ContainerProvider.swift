@@ -22,7 +22,7 @@ package struct ContainerProvider: CredentialProvider {
         while true {
             let failure: CredentialError
             do {
-                let limit = min(deadline, .now + Self.timeout)
+                let limit = min(deadline, .now + Self.timeout * self.surroundings.timeoutFactor)
                 let response = try await self.surroundings.metadata.send(request, deadline: limit)
                 if response.status == 200 {
                     let what = "the answer of the container's endpoint"

@@ -165,7 +165,7 @@ package struct InstanceProvider: CredentialProvider {
         while true {
             var outcome: Result<UpstreamResponse, CredentialError>
             do {
-                let limit = min(deadline, .now + Self.timeout)
+                let limit = min(deadline, .now + Self.timeout * self.surroundings.timeoutFactor)
                 outcome = .success(try await self.surroundings.metadata.send(request, deadline: limit))
             } catch {
                 outcome = .failure(CredentialError(error, asking: "the instance metadata service"))
