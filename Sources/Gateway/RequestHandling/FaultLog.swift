@@ -11,6 +11,7 @@ final class FaultLog: Sendable {
     private enum Kind: Hashable {
         case store(TimestreamError.Code)
         case unreadableHistograms
+        case brokenRead
     }
 
     private let lastTimes = Locked<[Kind: (time: ContinuousClock.Instant, suppressed: Int)]>([:])
@@ -69,6 +70,26 @@ final class FaultLog: Sendable {
                 LogKey.requestID: .string(requestID),
                 "histograms.incomplete": .stringConvertible(counts.incompleteHistograms),
                 "histograms.malformed": .stringConvertible(counts.malformedHistograms),
+                "suppressed": .stringConvertible(suppressed),
+            ]
+        )
+    }
+
+    /// Logs why a streamed answer was broken off, where it was not the store's fault: nobody else is told.
+    func note(
+        brokenRead error: ReadError,
+        tenant: String,
+        requestID: String,
+        logger: Logger,
+        now: ContinuousClock.Instant = .now
+    ) {
+        guard let suppressed = self.suppressed(.brokenRead, now: now) else { return }
+        logger.warning(
+            "A streamed answer was broken off",
+            metadata: [
+                LogKey.tenant: .string(tenant),
+                LogKey.requestID: .string(requestID),
+                "error.message": .string(oneLine(error.description, limitBytes: 512)),
                 "suppressed": .stringConvertible(suppressed),
             ]
         )

@@ -57,6 +57,13 @@ struct ReadHandler: Sendable {
             if case .store(let failure) = error {
                 guard failure.code != .cancelled else { throw error }
                 self.note(failure)
+            } else {
+                self.tenant.faults.note(
+                    brokenRead: error,
+                    tenant: self.tenant.settings.id,
+                    requestID: self.requestID,
+                    logger: self.logger
+                )
             }
             self.tenant.metrics.brokenReads.increment()
             throw error

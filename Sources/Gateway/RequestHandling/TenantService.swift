@@ -26,7 +26,7 @@ package final class TenantService: Sendable {
             allowed: settings.mapping.dimensions
         )
         self.writer = RecordWriter(store: store, dimensions: self.dimensions)
-        self.reader = TableReader(table: table)
+        self.reader = TableReader(table: table, concurrentQueries: settings.limits.concurrentReads)
         self.writeOptions = WriteOptions(
             table: table,
             dropsSpecialValues: settings.mapping.specialValues == .drop,
