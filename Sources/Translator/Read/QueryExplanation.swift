@@ -136,7 +136,7 @@ package struct QueryExplanation: Sendable {
         }
         if matcher.matchesEverything { return .none(why: "every series passes") }
         if condition.isEmpty { return .none(why: Self.reasonForNothing(matcher)) }
-        return .wider(sql: condition, why: Self.reasonForWider(matcher))
+        return .wider(sql: condition, why: Self.reasonForWider(matcher, condition: condition))
     }
 
     /// A sieve in the words of a statement that loses and adds nothing; nil if there are none.
@@ -190,13 +190,13 @@ package struct QueryExplanation: Sendable {
         switch matcher.condition {
         case .equal, .notEqual: break
         case .matches(let expression), .doesNotMatch(let expression):
-            if expression.literals != nil || expression.wildcards != nil { break }
+            if expression.literals != nil { break }
             if !expression.isCheapToBacktrack {
                 return
                     "the regular expression is not sent: it could keep an engine busy that tries one way after the other"
             }
             let limit = ValueSieve.maximumExpressionBytes
-            if expression.commonSyntax(limitBytes: limit) == nil {
+            if expression.wildcards == nil, expression.commonSyntax(limitBytes: limit) == nil {
                 return
                     "the regular expression is not sent: written out it has more than \(limit) bytes, or what engines"
                     + " read differently"
@@ -208,21 +208,25 @@ package struct QueryExplanation: Sendable {
     private static let elsewhere =
         "the label stands with others in \(ColumnName.overflowDimension), which is not searched"
 
-    private static func reasonForWider(_ matcher: LabelMatcher) -> String {
-        let specials = "special values (NaN, infinities, staleness) and native histograms come of every metric"
-        let escaped = "names that are stored escaped come too"
+    private static func reasonForWider(_ matcher: LabelMatcher, condition: String) -> String {
         let isMetric = matcher.name == LabelMatcher.metricName
-        let exact = ValueSieve.exactForm(of: matcher)
+        if isMetric, let exact = ValueSieve.exactForm(of: matcher) {
+            var sent = SQLText()
+            sent.append("(")
+            sent.append(column: TableColumns.measureName, passes: exact.sieve)
+            sent.append(" OR ")
+            if condition.utf8.starts(with: sent.bytes) { return "names that are stored escaped come too" }
+        }
+        let specials = "special values (NaN, infinities, staleness) and native histograms come of every metric"
         switch matcher.condition {
         case .equal: return Self.elsewhere
         case .notEqual: return isMetric ? specials : Self.elsewhere
         case .doesNotMatch(let expression):
-            guard isMetric, exact != nil else { return Self.reasonNotSent(matcher) + "; only that there is a value" }
-            return expression.literals == nil ? escaped : specials
+            if isMetric, expression.literals != nil { return specials }
+            return Self.reasonNotSent(matcher) + "; only that there is a value"
         case .matches(let expression):
-            if isMetric, expression.wildcards != nil { return escaped }
-            if expression.literalPrefix.isEmpty { return Self.reasonNotSent(matcher) + "; only that there is a value" }
-            return Self.reasonNotSent(matcher) + "; only the beginning that all values have"
+            let what = expression.literalPrefix.isEmpty ? "that there is a value" : "the beginning that all values have"
+            return Self.reasonNotSent(matcher) + "; only " + what
         }
     }
 }

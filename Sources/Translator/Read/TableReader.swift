@@ -65,6 +65,7 @@ package final class TableReader: Sendable {
             defer { withExtendedLifetime(lease) {} }
             let jobs = queries.indices.map { index in
                 Job(
+                    place: index,
                     query: queries[index],
                     listsOnly: request.queries[index].hints.wantsSeriesOnly,
                     budget: ReadBudget(account, query: index)
@@ -98,6 +99,7 @@ package final class TableReader: Sendable {
 
     /// One query of a request.
     private struct Job: Sendable {
+        var place: Int
         /// Nil if it has nothing to read.
         var query: TableQuery?
         var listsOnly: Bool
@@ -122,43 +124,43 @@ package final class TableReader: Sendable {
             try budget.require(set.memoryBytes)
             return set
         }
+
+        func outcome() async -> Outcome {
+            do throws(ReadError) {
+                return Outcome(place: self.place, set: try await self.run())
+            } catch {
+                return Outcome(place: self.place, error: error)
+            }
+        }
+    }
+
+    private struct Outcome: Sendable {
+        var place: Int
+        var set = SeriesSet()
+        var error: ReadError?
     }
 
     /// Runs jobs, some of them at the same time; the first failure ends them all.
     ///
     /// - Returns: their results, in the jobs' order.
     private static func run(_ jobs: [Job], atOnce count: Int) async throws(ReadError) -> [SeriesSet] {
-        let found = await withTaskGroup(of: (Int, Result<SeriesSet, ReadError>).self) { group in
-            var results = [SeriesSet](repeating: SeriesSet(), count: jobs.count)
-            var failure: ReadError?
-            var next = 0
-            func start() {
-                guard next < jobs.count else { return }
-                let (index, job) = (next, jobs[next])
-                next += 1
-                group.addTask {
-                    do throws(ReadError) {
-                        return (index, .success(try await job.run()))
-                    } catch {
-                        return (index, .failure(error))
-                    }
-                }
-            }
-            for _ in 0..<count { start() }
-            while let (index, result) = await group.next() {
-                switch result {
-                case .success(let set):
-                    results[index] = set
-                    if failure == nil { start() }
-                case .failure(let error):
+        var outcomes: [Outcome] = []
+        await withTaskGroup(of: Outcome.self) { group in
+            var rest = jobs.dropFirst(count)
+            for job in jobs.prefix(count) { group.addTask { await job.outcome() } }
+            while let outcome = await group.next() {
+                outcomes.append(outcome)
+                if outcome.error != nil {
                     // What fails after it was cancelled for it.
-                    if failure == nil { failure = error }
+                    rest = []
                     group.cancelAll()
+                } else if let job = rest.popFirst() {
+                    group.addTask { await job.outcome() }
                 }
             }
-            return failure.map(Result.failure) ?? .success(results)
         }
-        return try found.get()
+        if let error = outcomes.lazy.compactMap(\.error).first { throw error }
+        return outcomes.sorted { $0.place < $1.place }.map(\.set)
     }
 
     /// Encodes the results, and lets go of each form as soon as the next one is there.

@@ -22,11 +22,9 @@ enum ValueSieve: Equatable {
     /// The conditions that a matcher allows, the narrowest first; empty if none narrows anything.
     static func forms(of matcher: LabelMatcher) -> [Form] {
         var forms = [Self.exactForm(of: matcher)].compactMap(\.self)
-        if case .matches(let expression) = matcher.condition, expression.wildcards == nil {
-            let prefix = expression.literalPrefix
-            if !prefix.isEmpty {
-                forms.append(Form(sieve: .like(Wildcards(prefix: prefix), negated: false), needs: .simple))
-            }
+        if case .matches(let expression) = matcher.condition, !expression.literalPrefix.isEmpty {
+            let beginning = ValueSieve.like(Wildcards(prefix: expression.literalPrefix), negated: false)
+            if forms.first?.sieve != beginning { forms.append(Form(sieve: beginning, needs: .simple)) }
         }
         switch matcher.condition {
         case .matches where !matcher.acceptsEmpty, .doesNotMatch where !matcher.acceptsEmpty:
@@ -52,15 +50,16 @@ enum ValueSieve: Equatable {
         if let literals = expression.literals {
             return Form(sieve: negated ? .noneOf(literals) : .anyOf(literals), needs: .simple)
         }
+        // LIKE with many gaps is one of the patterns that can keep an engine busy.
+        guard expression.isCheapToBacktrack else { return nil }
         if let wildcards = expression.wildcards {
             // That there is a value is said without a pattern; that there is none, or cannot be one, too.
             if wildcards.isEverything { return negated ? Form(sieve: .anyOf([]), needs: .none) : nil }
             if wildcards.isNotEmpty { return Form(sieve: negated ? .anyOf([[]]) : .noneOf([[]]), needs: .none) }
             return Form(sieve: .like(wildcards, negated: negated), needs: .simple)
         }
-        guard expression.isCheapToBacktrack,
-            let text = expression.commonSyntax(limitBytes: Self.maximumExpressionBytes)
-        else { return nil }
+        let text = expression.commonSyntax(limitBytes: Self.maximumExpressionBytes)
+        guard let text else { return nil }
         return Form(sieve: .expression(Array(text.utf8), negated: negated), needs: .expressions)
     }
 

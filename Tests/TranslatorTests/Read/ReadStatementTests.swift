@@ -71,6 +71,7 @@ struct ReadStatementTests {
             (.regex, "it's.+", #" AND "job" LIKE 'it''s_%' ESCAPE '!'"#),
             (.regex, ".*end", #" AND "job" LIKE '%end' ESCAPE '!'"#),
             (.regex, "a.+b_.*", #" AND "job" LIKE 'a_%b!_%' ESCAPE '!'"#),
+            (.regex, "a.*b.*c.*d.*", #" AND "job" LIKE 'a%' ESCAPE '!'"#),
             (.regex, "a.b", #" AND REGEXP_LIKE("job", '\A(?:a(?s:.)b)\z')"#),
             (.regex, "(a.*)?", #" AND ("job" IS NULL OR REGEXP_LIKE("job", '\A(?:(?:a(?:(?s:.))*)?)\z'))"#),
             (.regex, "it's[0-9]+", #" AND REGEXP_LIKE("job", '\A(?:it\''s(?:[0-9])+)\z')"#),
