@@ -82,7 +82,10 @@ struct StreamedReadAnswersTests {
             #expect(response.status == .ok)
             #expect((response.producer != nil) == isStreamed)
         }
-        let refused = await gateway.send(FakeBody(RequestBody.read([(0, "__name__", "up")], accepting: [7, 8])), to: "/read")
+        let refused = await gateway.send(
+            FakeBody(RequestBody.read([(0, "__name__", "up")], accepting: [7, 8])),
+            to: "/read"
+        )
         #expect(refused.status == 400 && refused.text.contains("STREAMED_XOR_CHUNKS"))
     }
 
