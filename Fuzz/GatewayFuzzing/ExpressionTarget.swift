@@ -94,8 +94,8 @@ enum ExpressionTarget {
     }
 
     private static func checkCommonSyntax(_ expression: RegularExpression, _ value: [UInt8], _ isMatch: Bool) {
-        let common = expression.commonSyntax
-        guard common.utf8.count < 4096, !["(?!", "(?=", "(?<"].contains(where: common.contains) else { return }
+        guard let common = expression.commonSyntax(limitBytes: 4_096) else { return }
+        require(common.utf8.count <= 4_096, "\(common.utf8.count) bytes")
         guard let reread = try? RegularExpression(common) else {
             return require(false, "cannot be read again: \(common)")
         }

@@ -32,7 +32,7 @@ enum PageTarget {
 
     private static func checkSeries(of page: QueryPage) {
         let limits = ReadLimits(maxSamples: 1000, maxSeries: 100)
-        let budget = ReadBudget(limits: limits, memory: ReadMemory { _ in })
+        let budget = ReadBudget(ReadAccount(limits: limits) { _ in }, query: 0)
         var collector = SeriesCollector(matchers: [], budget: budget)
         guard (try? collector.take(page)) != nil else { return }
         let set = collector.finish()

@@ -49,13 +49,13 @@ enum ReadTarget {
         require(WriteOptions.timestampsMilliseconds.contains(range.lowerBound), "starts before 1970")
         require(WriteOptions.timestampsMilliseconds.contains(range.upperBound), "ends after 2262")
         let known = knowsColumns ? Set(query.matchers.map { ColumnName.dimension(forLabel: $0.name) }) : nil
-        for usesPatterns in [true, false] {
+        for patterns in [PatternUse.expressions, .simple, .none] {
             let statement = ReadStatement.make(
                 self.table,
                 range: range,
                 matchers: query.matchers,
                 columns: Translator.TableColumns(known: known),
-                usesPatterns: usesPatterns
+                patterns: patterns
             )
             guard let statement else { continue }
             require(statement.text.utf8.count <= ReadStatement.maximumBytes, "a statement that is too long")

@@ -17,6 +17,9 @@ package struct RegularExpression: Sendable {
     /// Whole characters, no more than 4 KiB; the longest such bytes that are evident from the pattern's structure.
     package let literalPrefix: [UInt8]
 
+    /// The language as literal texts with gaps, if it has that form; nil if it has finitely many values.
+    package let wildcards: Wildcards?
+
     private let tree: SyntaxTree
     private let strategy: Strategy
 
@@ -40,12 +43,11 @@ package struct RegularExpression: Sendable {
         let literals = values.flatMap { $0.count <= Self.literalLimit ? $0 : nil }
         self.literals = literals
         self.literalPrefix = literals == [] ? [] : self.tree.literalPrefix()
+        self.wildcards = Wildcards(self.tree)
         if let values {
             self.strategy = .values(ValueTable(values))
-        } else if let strategy = Self.strategyForAnyText(self.tree) {
-            self.strategy = strategy
-        } else if let pieces = LiteralPieces(self.tree) {
-            self.strategy = .pieces(pieces)
+        } else if let wildcards = self.wildcards {
+            self.strategy = Self.strategy(for: wildcards)
         } else if let program = Program(AlternativeTrie.shared(self.tree)) {
             self.strategy = .automaton(SharedAutomaton(program, prefix: self.literalPrefix))
         } else {
@@ -53,11 +55,9 @@ package struct RegularExpression: Sendable {
         }
     }
 
-    private static func strategyForAnyText(_ tree: SyntaxTree) -> Strategy? {
-        guard case .repeated(let child, let minimum, nil) = tree.nodes[tree.root], minimum <= 1,
-            tree.singles(of: child)?.isAll == true
-        else { return nil }
-        return minimum == 0 ? .everything : .notEmpty
+    private static func strategy(for wildcards: Wildcards) -> Strategy {
+        if wildcards.isEverything { return .everything }
+        return wildcards.isNotEmpty ? .notEmpty : .pieces(LiteralPieces(wildcards))
     }
 
     /// Whether the whole value matches. Values are UTF-8; a byte that is not is read as U+FFFD, as in Go.
@@ -80,8 +80,14 @@ package struct RegularExpression: Sendable {
 
     /// The same language in a syntax on which Java, Joni and RE2 agree, `\A(?:…)\z`.
     ///
-    /// Printed when asked for. Classes are written out, so it may be much longer than the pattern; what exceeds 1 MiB is
-    /// cut, and then no engine's syntax any more, so compare its length with what the query may have. Patterns that
-    /// match nothing, or have word boundaries or line anchors inside, use lookaround, which RE2 itself has not.
-    package var commonSyntax: String { CommonSyntaxPrinter.print(self.tree) }
+    /// Printed when asked for. Classes are written out, so it may be much longer than the pattern.
+    ///
+    /// - Returns: nil if it would have more bytes than `limitBytes`, or would need lookaround, which RE2 has not: for
+    ///   word boundaries and line anchors inside, and for what matches nothing.
+    package func commonSyntax(limitBytes: Int) -> String? {
+        CommonSyntaxPrinter.print(self.tree, limitBytes: limitBytes)
+    }
+
+    /// Whether engines that backtrack need not be feared with `commonSyntax`.
+    package var isCheapToBacktrack: Bool { self.tree.hasFewPaths }
 }

@@ -53,13 +53,25 @@ def config(tmp_path_factory):
     [
         ("up", ["exact"], 16),
         ('up{job="web"}', ["exact", "exact"], 4),
-        ('{"http.requests",job=~"api-.+","url.path"="/"}', ["exact", "wider", "exact"], 4),
+        ('{"http.requests",job=~"api-.+","url.path"="/"}', ["exact", "exact", "exact"], 4),
+        (r'up{job=~"api-\\b.*"}', ["exact", "wider"], 8),
         ('{"it\'s",job!=""}', ["exact", "exact"], 12),
         ("{__name__=\"up\",`url.path`='/a\\nb'}", ["exact", "exact"], 8),
         # Wider: the special values of the other metrics come too.
         ('{__name__!="up",job="web"}', ["wider", "exact"], 10),
-        ('up{job!~".*1"}', ["exact", "not in SQL"], 16),
+        ('up{job!~".*1"}', ["exact", "exact"], 12),
         ('up{job=~"web|"}', ["exact", "exact"], 8),
+        # As regular expressions: with and without the label, negated, a line feed in the value.
+        ('up{job=~"api-[0-9]"}', ["exact", "exact"], 8),
+        ('up{job!~"api-[2-9]+"}', ["exact", "exact"], 12),
+        ('up{job=~"(w[a-z]+)?"}', ["exact", "exact"], 8),
+        ('up{job!~"(w[a-z]+)?"}', ["exact", "exact"], 8),
+        (r'up{"url.path"=~"/[a]\\n.+"}', ["exact", "exact"], 8),
+        (r'up{"url.path"=~"(?-s)/a.+"}', ["exact", "exact"], 0),
+        # Wider: names that are stored escaped pass as well.
+        ('{__name__=~"u[p]+",job="web"}', ["wider", "exact"], 8),
+        ('{__name__!~"(up)+",job="web"}', ["wider", "exact"], 8),
+        (r'{__name__=~"http[.].+",job!~"([a-z]+-)*x"}', ["wider", "not in SQL"], 32),
     ],
 )
 def test_the_store_takes_the_statement(gateway, query, parts, rows):
@@ -100,6 +112,7 @@ def test_the_last_hour_is_the_default(config):
         (["--tenant", "demo", "--query", "up{job=}"], "--query: column 8: expected a value in quotes"),
         (["--tenant", "demo", "--query", "rate(up[5m])"], "--query: column 5: functions"),
         (["--tenant", "demo", "--query", 'up{job=~"("}'], "missing closing"),
+        (["--tenant", "demo", "--query", "{}"], "the selector has no matcher"),
         (["--tenant", "nonesuch", "--query", "up"], 'no tenant "nonesuch"; it has demo, other'),
         (["--tenant", "demo", "--query", "up", "--from", "yesterday"], "--from: expected a time"),
         (["--tenant", "demo", "--query", "up", "--to", "-2h"], "is after --to"),

@@ -26,6 +26,12 @@ demo:
   table: prometheus
   auth: none
   limits: {read_requests_per_second: unlimited, write_requests_per_second: unlimited}
+overflow:
+  database: matchers
+  table: overflow
+  auth: none
+  limits: {read_requests_per_second: unlimited, write_requests_per_second: unlimited}
+  mapping: {dimensions: [kind]}
 """
 
 # Characters that Unicode 15 has already: each program knows a version of its own.
@@ -91,12 +97,13 @@ class Pair:
     """The two that must agree."""
 
     # Prometheus means the same by it: it is what its handler answers to a bad pattern.
-    REFUSED = {"gateway": 400, "Prometheus": 500}
-    PREFIX = {"gateway": "/t/demo", "Prometheus": ""}
+    REFUSED = {"gateway": 400, "overflow": 400, "Prometheus": 500}
+    # The gateway twice: with a column for each label, and with nearly all labels in one.
+    PREFIX = {"gateway": "/t/demo", "overflow": "/t/overflow", "Prometheus": ""}
 
     def __init__(self, gateway, prometheus):
         # Thousands of small requests: requests itself would take longer than both servers.
-        servers = {"gateway": gateway.port, "Prometheus": prometheus.port}
+        servers = {"gateway": gateway.port, "overflow": gateway.port, "Prometheus": prometheus.port}
         self.pools = {who: urllib3.HTTPConnectionPool("127.0.0.1", port, timeout=30) for who, port in servers.items()}
 
     def post(self, who, path, message, headers):
@@ -150,11 +157,11 @@ def differences(queries, ours, theirs):
     ]
 
 
-def pattern_differences(pair, text):
+def pattern_differences(pair, text, who="gateway"):
     """Of a pattern on a label of one metric, and alone on the metric name."""
     truth = (protocol.EQ, "__name__", "truth")
     queries = [[truth, (protocol.RE, "v", text)], [(protocol.RE, "__name__", text)]]
-    ours, theirs = pair.ask("gateway", *queries), pair.ask("Prometheus", *queries)
+    ours, theirs = pair.ask(who, *queries), pair.ask("Prometheus", *queries)
     if ours != theirs and isinstance(theirs, list):
         # Prometheus goes around its regular expressions where it can, and then `(?i:k).*` passes over the Kelvin sign.
         # Where that tells, the expression itself is the oracle.
@@ -171,15 +178,41 @@ def pair(tmp_path_factory):
         both = Pair(gateway, prometheus)
         both.write(protocol.write_request(series()))
         everything = [both.ask(who, [(protocol.RE, "__name__", ".*")]) for who in both.pools]
-        assert everything[0] == everything[1]
+        assert everything[0] == everything[1] == everything[2]
         assert len(everything[0][0]) == len({protocol.key(labels) for labels, _ in series()})
         yield both
 
 
-def test_patterns_choose_the_same_series(pair):
+@pytest.mark.parametrize(("who", "share"), [("gateway", 1), ("overflow", 4)])
+def test_patterns_choose_the_same_series(pair, who, share):
     generator = random.Random(SEED)
-    wrong = [words for _ in range(PATTERNS) for words in pattern_differences(pair, pattern(generator))]
+    wrong = [words for _ in range(PATTERNS // share) for words in pattern_differences(pair, pattern(generator), who)]
     assert not wrong, f"seed {SEED}: {len(wrong)} differences: " + "\n".join(wrong[:10])
+
+
+def test_negated_patterns_choose_the_others(pair):
+    """Of each pattern, the series that it does not choose; by the store's own answer, and Prometheus'."""
+    generator = random.Random(SEED + 2)
+    truth = (protocol.EQ, "__name__", "truth")
+    for _ in range(PATTERNS // 8):
+        text = pattern(generator)
+        queries = [[truth, (protocol.NRE, "v", text)], [(protocol.NRE, "__name__", text)]]
+        answers = {who: pair.ask(who, *queries) for who in pair.pools}
+        if isinstance(answers["Prometheus"], list) and answers["gateway"] != answers["Prometheus"]:
+            # As above: the expression itself is the oracle.
+            everything = pair.ask("Prometheus", [truth], [(protocol.RE, "__name__", ".*")])
+            answers["Prometheus"] = [
+                found - pair.chosen_by_expression(name, text) for found, name in zip(everything, ["v", "__name__"], strict=True)
+            ]
+        for who in ("gateway", "overflow"):
+            wrong = differences([text[:80]] * 2, answers[who], answers["Prometheus"])
+            assert not wrong, f"seed {SEED}: {who}: " + "\n".join(wrong)
+
+
+def test_a_query_without_matchers_is_refused(pair):
+    """Prometheus answers it with nothing; the gateway would have to read the whole table."""
+    assert "queries[1] has no matcher" in pair.ask("gateway", [(protocol.EQ, "__name__", "truth")], [])
+    assert pair.ask("Prometheus", []) == [set()]
 
 
 def test_matchers_together_choose_the_same_series(pair):

@@ -26,8 +26,7 @@ struct Engines {
         if let literals = expression.literals {
             ways.append(("literals", { literals.contains($0) }))
         }
-        let common = expression.commonSyntax
-        if !["(?!", "(?=", "(?<"].contains(where: common.contains) {
+        if let common = expression.commonSyntax(limitBytes: 1 << 20) {
             let reread = try RegularExpression(common)
             ways.append(("common syntax", { reread.matches($0) }))
         }

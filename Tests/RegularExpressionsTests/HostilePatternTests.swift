@@ -20,7 +20,8 @@ struct HostilePatternTests {
             guard let expression = try? RegularExpression(pattern) else { continue }
             accepted += 1
             _ = expression.matches(bytes)
-            _ = expression.commonSyntax
+            _ = expression.commonSyntax(limitBytes: 8_192)
+            _ = expression.isCheapToBacktrack
         }
         #expect(accepted > 100)
     }

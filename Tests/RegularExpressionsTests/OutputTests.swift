@@ -85,20 +85,10 @@ struct OutputTests {
         ("[a&&b^-]", "[\\&\\-\\^ab]"),
         ("[[a]", "[\\[a]"),
         ("[^a]", "[^a]"),
-        ("[^\\x00-\\x{10FFFF}]", "(?!)"),
         (".", "(?s:.)"),
         ("(?-s).", "[^\\n]"),
         ("^a$", "a"),
         ("a*^b*$c*", "(?:a)*\\A(?:b)*\\z(?:c)*"),
-        ("(?m)a*^b$c*", "(?:a)*(?<![^\\n])b(?![^\\n])(?:c)*"),
-        (
-            "a\\bb*",
-            "a(?:(?<=[0-9A-Za-z_])(?![0-9A-Za-z_])|(?<![0-9A-Za-z_])(?=[0-9A-Za-z_]))(?:b)*"
-        ),
-        (
-            "a\\Bb*",
-            "a(?:(?<=[0-9A-Za-z_])(?=[0-9A-Za-z_])|(?<![0-9A-Za-z_])(?![0-9A-Za-z_]))(?:b)*"
-        ),
         ("(?:a{2,3}){2}b{2,}c{0}d{1}", "(?:(?:a){2,3}){2}(?:b){2,}d"),
         ("(a*)*(b?)+(?:c+)?", "(?:a)*(?:b)*(?:c)*"),
         ("a|b|ab|", "(?:(?:ab|[ab]))?"),
@@ -115,22 +105,63 @@ struct OutputTests {
 
     @Test("the common syntax has no construct that an engine reads its own way", arguments: printed)
     func commonSyntax(pattern: String, expected: String) throws {
-        let printed = try RegularExpression(pattern).commonSyntax
+        let printed = try #require(try RegularExpression(pattern).commonSyntax(limitBytes: 1_000))
         #expect(Array(printed.utf8) == Array("\\A(?:\(expected))\\z".utf8))
+        #expect(try RegularExpression(pattern).commonSyntax(limitBytes: printed.utf8.count) == printed)
+        #expect(try RegularExpression(pattern).commonSyntax(limitBytes: printed.utf8.count - 1) == nil)
     }
 
-    @Test("what is too long for any query is cut, so that no engine would read it at all")
-    func cut() throws {
+    @Test(
+        "what would need lookaround has no common syntax",
+        arguments: ["(?m)a*^b$c*", "(?m)a$\nb", "a\\bb*", "a\\Bb*", "[^\\x00-\\x{10FFFF}]"]
+    )
+    func lookaround(pattern: String) throws {
+        #expect(try RegularExpression(pattern).commonSyntax(limitBytes: 1 << 20) == nil)
+    }
+
+    @Test("what is too long is given up, however it grows")
+    func tooLong() throws {
         let pattern = "(?:\\z|" + String(repeating: "é", count: 700) + "){1000}"
-        let printed = try RegularExpression(pattern).commonSyntax
-        #expect((1 << 20...1 << 20 + 4096).contains(printed.utf8.count))
-        #expect(throws: RegularExpressionError.self) { try RegularExpression(printed) }
+        #expect(try RegularExpression(pattern).commonSyntax(limitBytes: 1 << 20) == nil)
+        #expect(try RegularExpression(String(repeating: "\\pL", count: 200)).commonSyntax(limitBytes: 8_192) == nil)
+    }
+
+    @Test(
+        "an engine that backtracks is spared patterns that would keep it busy",
+        arguments: [
+            ("(a*)*b", true), ("(a+)+b", true), ("(?:a|ab|b)*c", false), ("([a-z]+\\.)*x", false),
+            ("(a|b|ab){20}", true), ("(a|b|ab){30}", false),
+            ("(?:a{1,9}){5,9}b", false), (String(repeating: "a?", count: 30) + "b", false),
+            (".*a.*b.*", true), (".*a.*b.*c.*", false), ("[a-z]+-[0-9]{1,3}", true), ("(?:foo|bar|f).*x", true),
+            ("node-[0-9]+(-[a-z]+)?", true), ("(ab)*c", true), ("(ab|cd){3}", true), ("(a|bc)?d+", true),
+        ]
+    )
+    func backtracking(pattern: String, expected: Bool) throws {
+        #expect(try RegularExpression(pattern).isCheapToBacktrack == expected)
+    }
+
+    @Test(
+        "literal texts with gaps are told as such",
+        arguments: [
+            (".*", ["", ""], [0]), (".+", ["", ""], [1]), ("a.*", ["a", ""], [0]), ("^a.+$", ["a", ""], [1]),
+            (".*é.*", ["", "é", ""], [0, 0]), ("(a.*)b.+c", ["a", "b", "c"], [0, 1]), (".*.+x", ["", "x"], [1]),
+            ("(?s)a.*", ["a", ""], [0]), ("a(?:.+)?", ["a", ""], [0]), ("(?-s)a.*", nil, nil), ("a.b", nil, nil),
+            ("ab", nil, nil), ("a.{2,}", nil, nil), ("\u{FFFD}.*", nil, nil), ("[ab].*", nil, nil),
+            ("(a.*)?", nil, nil),
+        ] as [(String, [String]?, [Int]?)]
+    )
+    func wildcards(pattern: String, pieces: [String]?, gaps: [Int]?) throws {
+        let wildcards = try RegularExpression(pattern).wildcards
+        #expect(wildcards?.pieces == pieces?.map { Array($0.utf8) })
+        #expect(wildcards?.gaps == gaps)
+        #expect(wildcards?.isEverything ?? false == (pattern == ".*"))
+        #expect(wildcards?.isNotEmpty ?? false == (pattern == ".+"))
     }
 
     @Test("classes are written as ranges, not by names that depend on the engine's Unicode")
     func largeClasses() throws {
         for pattern in ["\\pL+", "\\p{Greek}", "(?i)\\p{Lu}", "\\P{Han}", "[[:^alpha:]\\d]"] {
-            let printed = try RegularExpression(pattern).commonSyntax
+            let printed = try #require(try RegularExpression(pattern).commonSyntax(limitBytes: 1 << 20))
             #expect(!printed.contains("\\p") && !printed.contains("\\P") && !printed.contains("[:"))
         }
     }

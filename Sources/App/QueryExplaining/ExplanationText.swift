@@ -19,7 +19,7 @@ package enum ExplanationText {
     /// The statement on a line of its own, and under it what it says of each matcher.
     ///
     /// - Parameter range: milliseconds, both inclusive.
-    /// - Throws: `ReadError` for patterns that the gateway would refuse.
+    /// - Throws: `ReadError` for selectors that the gateway would refuse.
     package static func make(
         _ selector: Selector,
         range: ClosedRange<Int64>,
@@ -47,7 +47,6 @@ package enum ExplanationText {
             lines.append("\(matcher)")
             lines += Self.lines(of: part)
         }
-        if selector.matchers.isEmpty { lines.append("There are no matchers: every series is read.") }
         lines.append("")
         lines += Self.notes(explanation)
         return lines.joined(separator: "\n")
@@ -58,7 +57,7 @@ package enum ExplanationText {
         case .exact(let sql): ["  SQL, exact: \(sql)"]
         case .wider(let sql, let why): ["  SQL, wider: \(sql)", "              \(why)"]
         case .none(let why): ["  not in SQL: \(why)"]
-        case .impossible: ["  impossible: Timestream can hold no such name or value"]
+        case .impossible: ["  impossible: no series that Timestream can hold passes"]
         }
     }
 
@@ -69,6 +68,9 @@ package enum ExplanationText {
         }
         guard explanation.statement != nil else { return notes }
         notes.append("The gateway checks all matchers again on every series that comes back.")
+        if explanation.hasExpressions {
+            notes.append("If Timestream refuses the statement, it is sent again without REGEXP_LIKE.")
+        }
         if !explanation.assumedColumns.isEmpty {
             let columns = explanation.assumedColumns.joined(separator: ", ")
             notes.append(

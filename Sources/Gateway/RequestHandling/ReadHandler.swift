@@ -58,6 +58,8 @@ struct ReadHandler: Sendable {
             if case .store(let failure) = error {
                 guard failure.code != .cancelled else { throw error }
                 self.note(failure)
+            } else {
+                self.tenant.faults.note(brokenRead: error, in: self.logged)
             }
             self.tenant.metrics.brokenReads.increment()
             throw error
@@ -82,21 +84,15 @@ struct ReadHandler: Sendable {
 
     private func note(_ counts: ReadCounts) {
         self.tenant.metrics.note(counts)
-        self.tenant.faults.note(
-            counts,
-            tenant: self.tenant.settings.id,
-            requestID: self.requestID,
-            logger: self.logger
-        )
+        self.tenant.faults.note(counts, in: self.logged)
     }
 
     private func note(_ failure: TimestreamError) {
-        self.tenant.faults.note(
-            StoreFailure(failure, isCallers: self.table.isCallers),
-            tenant: self.tenant.settings.id,
-            requestID: self.requestID,
-            logger: self.logger
-        )
+        self.tenant.faults.note(StoreFailure(failure, isCallers: self.table.isCallers), in: self.logged)
+    }
+
+    private var logged: FaultLog.Request {
+        FaultLog.Request(tenant: self.tenant.settings.id, id: self.requestID, logger: self.logger)
     }
 
     private func line(_ message: String) -> String {

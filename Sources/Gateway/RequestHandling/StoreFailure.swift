@@ -1,8 +1,9 @@
 import Common
 import HTTPTypes
+import Logging
 import TimestreamModel
 
-/// How a failure of the store is told to the sender.
+/// How a failure of the store is told: to the sender, and to the operator.
 struct StoreFailure {
     let error: TimestreamError
     /// The caller's own keys were used.
@@ -16,6 +17,11 @@ struct StoreFailure {
     /// Whether the caller shows keys that AWS does not take: nobody but the caller can mend that. The time of signing is
     /// ours.
     var isForbidden: Bool { self.isCallers && self.error.code == .signature && !self.error.isAboutSigningTime }
+
+    /// Whether the tenant's operator has to mend something. What one caller's keys may do is that caller's affair.
+    var isOperatorFault: Bool {
+        self.error.isOperatorFault && !(self.isCallers && [.signature, .accessDenied].contains(self.error.code))
+    }
 
     /// In words a sender may see: neither the statement nor the service's own text.
     var words: String {
@@ -47,5 +53,39 @@ struct StoreFailure {
         guard let known = self.error.retryAfter else { return self.error.isOperatorFault ? 30 : 5 }
         let (seconds, attoseconds) = known.components
         return max(1, attoseconds > 0 ? seconds + 1 : seconds)
+    }
+
+    // MARK: For the log
+
+    /// What is missing, and what mends it, as far as the service's words tell.
+    var mending: Logger.Metadata {
+        if self.error.isClosedToNewCustomers {
+            let remedy =
+                "Amazon Timestream for LiveAnalytics is closed to new customers since 20 June 2025, and this AWS account is "
+                + "not an existing one: no policy mends that; use an account that is, or backend: local"
+            return ["remedy": .string(remedy)]
+        }
+        switch self.error.code {
+        case .accessDenied:
+            guard let missing = MissingPermission(message: self.error.message) else { return [:] }
+            var metadata: Logger.Metadata = [
+                "iam.action": .string(missing.action), "remedy": .string(oneLine(missing.remedy, limitBytes: 1024)),
+            ]
+            if let resource = missing.resource { metadata["iam.resource"] = .string(resource) }
+            return metadata
+        case .resourceNotFound:
+            return ["remedy": "make the tenant's database and table in its region, or name those that exist"]
+        case .serviceQuotaExceeded:
+            return ["remedy": "ask AWS to raise the quota that the message names"]
+        case .unknownOperation:
+            return [
+                "remedy":
+                    "the endpoint is not one of Timestream's cells: mend or remove write_endpoint and query_endpoint"
+            ]
+        case .signature where !self.isForbidden:
+            return ["remedy": "mend the tenant's keys, or this machine's clock"]
+        default:
+            return [:]
+        }
     }
 }

@@ -32,7 +32,7 @@ final class TenantTable: Sendable {
             allowed: settings.mapping.dimensions
         )
         self.writer = RecordWriter(store: store, dimensions: self.dimensions)
-        self.reader = TableReader(table: table)
+        self.reader = TableReader(table: table, concurrentQueries: settings.limits.concurrentReads)
         self.writeOptions = WriteOptions(
             table: table,
             dropsSpecialValues: settings.mapping.specialValues == .drop,

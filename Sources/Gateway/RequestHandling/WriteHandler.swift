@@ -59,12 +59,7 @@ struct WriteHandler: Sendable {
     /// Sends the plan's calls and answers.
     func send(_ plan: WritePlan, deadline: ContinuousClock.Instant) async -> OutgoingResponse {
         self.tenant.metrics.note(plan.counts)
-        self.tenant.faults.note(
-            plan.counts,
-            tenant: self.tenant.settings.id,
-            requestID: self.requestID,
-            logger: self.logger
-        )
+        self.tenant.faults.note(plan.counts, in: self.logged)
         self.tenant.metadata.keep(plan.metadata)
         let outcome = await self.table.writer.write(plan, deadline: deadline)
         self.tenant.metrics.note(outcome, repeated: plan.counts.repeatedSamples)
@@ -74,12 +69,7 @@ struct WriteHandler: Sendable {
     private func answer(_ outcome: RecordWriter.Outcome, _ counts: WriteCounts) -> OutgoingResponse {
         if let failure = outcome.failure {
             let told = StoreFailure(failure, isCallers: self.table.isCallers)
-            self.tenant.faults.note(
-                told,
-                tenant: self.tenant.settings.id,
-                requestID: self.requestID,
-                logger: self.logger
-            )
+            self.tenant.faults.note(told, in: self.logged)
             let stored = outcome.stored + outcome.storedHistograms
             let message =
                 "\(told.words); \(stored) of \(counts.samples + counts.histograms) samples stored"
@@ -102,5 +92,9 @@ struct WriteHandler: Sendable {
             )
         }
         return OutgoingResponse(status: .noContent, headerFields: written.headerFields(self.version))
+    }
+
+    private var logged: FaultLog.Request {
+        FaultLog.Request(tenant: self.tenant.settings.id, id: self.requestID, logger: self.logger)
     }
 }

@@ -53,7 +53,7 @@ struct ValueTable: Sendable {
     }
 }
 
-/// Literal pieces with `.*` or `.+` between, before or behind: `prefix.*`, `.*part.*`, `a.+b.*c`.
+/// Finds literal pieces with anything between them.
 ///
 /// Valid UTF-8 is found by its bytes, for no character begins inside another.
 struct LiteralPieces: Sendable {
@@ -63,36 +63,11 @@ struct LiteralPieces: Sendable {
     /// Bytes between the last middle piece and the suffix, at least: 1 for `.+`, which takes a byte or more.
     private let lastGap: Int
 
-    /// - Returns: nil if the tree has another form.
-    init?(_ tree: SyntaxTree) {
-        let parts: [Int]
-        switch tree.nodes[tree.root] {
-        case .sequence(let children): parts = children
-        case .repeated: parts = [tree.root]
-        default: return nil
-        }
-        var pieces: [[UInt8]] = [[]]
-        var gaps: [Int] = []
-        for part in parts {
-            switch tree.nodes[part] {
-            case .literal(let scalar) where scalar != ScalarSet.replacement:
-                appendUTF8(scalar, to: &pieces[pieces.count - 1])
-            case .repeated(let child, let minimum, nil) where minimum <= 1:
-                guard tree.singles(of: child)?.isAll == true else { return nil }
-                pieces.append([])
-                gaps.append(minimum)
-            default:
-                return nil
-            }
-        }
-        let inner = pieces.dropFirst().dropLast()
-        guard let lastGap = gaps.last, let first = pieces.first, let last = pieces.last,
-            !inner.contains([])
-        else { return nil }
-        self.prefix = first
-        self.suffix = last
-        self.lastGap = lastGap
-        self.middle = zip(inner, gaps).map { SearchedPiece($0, gap: $1) }
+    init(_ wildcards: Wildcards) {
+        self.prefix = wildcards.pieces.first ?? []
+        self.suffix = wildcards.pieces.last ?? []
+        self.lastGap = wildcards.gaps.last ?? 0
+        self.middle = zip(wildcards.pieces.dropFirst().dropLast(), wildcards.gaps).map { SearchedPiece($0, gap: $1) }
     }
 
     func matches(_ bytes: Span<UInt8>) -> Bool {

@@ -1,5 +1,5 @@
 /// Prints a tree in the part of regular expression syntax that java.util.regex, Joni with Java's syntax and RE2 read
-/// alike, where there is one; word boundaries and line anchors need lookaround, which RE2 has not.
+/// alike, where there is one: word boundaries and line anchors would need lookaround, which RE2 has not.
 ///
 /// Classes are always written as ranges of code points, never by a property's name: each engine has its own version of
 /// Unicode, and `\d`, `\w`, `\s`, `\b` differ.
@@ -14,14 +14,18 @@ struct CommonSyntaxPrinter {
     private var canBeEmpty: [Bool] = []
     private var output = ""
 
-    /// Bytes; what is longer is cut, for no query could hold it. Closing parentheses are then missing, so no engine
-    /// would take it for another pattern.
-    static let limit = 1 << 20
-
-    static func print(_ tree: SyntaxTree) -> String {
+    /// - Returns: nil if there are more bytes than the limit, or no such pattern.
+    static func print(_ tree: SyntaxTree, limitBytes: Int) -> String? {
+        let isCommon = tree.nodes.allSatisfy { node in
+            switch node {
+            case .assertion(.textStart), .assertion(.textEnd): true
+            case .assertion, .nothing: false
+            default: true
+            }
+        }
+        guard isCommon else { return nil }
         var printer = CommonSyntaxPrinter(tree)
-        printer.print()
-        return printer.output
+        return printer.print(limitBytes) ? printer.output : nil
     }
 
     private init(_ tree: SyntaxTree) {
@@ -40,9 +44,11 @@ struct CommonSyntaxPrinter {
         }
     }
 
-    private mutating func print() {
+    /// - Returns: whether it fits.
+    private mutating func print(_ limitBytes: Int) -> Bool {
         var steps: [Step] = [.text(")\\z"), .node(self.tree.root), .text("\\A(?:")]
-        while self.output.utf8.count <= Self.limit, let step = steps.popLast() {
+        while let step = steps.popLast() {
+            guard self.output.utf8.count <= limitBytes else { return false }
             switch step {
             case .text(let text):
                 self.output += text
@@ -50,14 +56,13 @@ struct CommonSyntaxPrinter {
                 self.print(self.tree.nodes[index], &steps)
             }
         }
+        return self.output.utf8.count <= limitBytes
     }
 
     private mutating func print(_ node: SyntaxTree.Node, _ steps: inout [Step]) {
         switch node {
         case .empty:
             steps.append(.text("(?:)"))
-        case .nothing:
-            steps.append(.text("(?!)"))
         case .literal(let scalar):
             self.printCharacter(scalar)
         case .set(let set):
@@ -85,10 +90,14 @@ struct CommonSyntaxPrinter {
             }
         case .repeated(let child, let minimum, let maximum):
             self.printRepeated(child, minimum: minimum, maximum: maximum, &steps)
-        case .assertion(let assertion):
-            steps.append(.text(Self.text(assertion)))
+        case .assertion(.textStart):
+            steps.append(.text("\\A"))
+        case .assertion(.textEnd):
+            steps.append(.text("\\z"))
         case .group(let child):
             steps.append(.node(child))
+        case .nothing, .assertion:
+            preconditionFailure("trees with these are not printed")
         }
     }
 
@@ -107,18 +116,6 @@ struct CommonSyntaxPrinter {
         case (_, nil): "{\(minimum),}"
         case (_, .some(minimum)): "{\(minimum)}"
         case (_, .some(let maximum)): "{\(minimum),\(maximum)}"
-        }
-    }
-
-    private static func text(_ assertion: SyntaxTree.Assertion) -> String {
-        let word = "[0-9A-Za-z_]"
-        return switch assertion {
-        case .textStart: "\\A"
-        case .textEnd: "\\z"
-        case .lineStart: "(?<![^\\n])"
-        case .lineEnd: "(?![^\\n])"
-        case .wordBoundary: "(?:(?<=\(word))(?!\(word))|(?<!\(word))(?=\(word)))"
-        case .noWordBoundary: "(?:(?<=\(word))(?=\(word))|(?<!\(word))(?!\(word)))"
         }
     }
 

@@ -45,6 +45,8 @@ package struct QueryExplanation: Sendable {
     package let parts: [Part]
     /// Columns that the table is taken to have: those of labels, and that of special values' metric names.
     package let assumedColumns: [String]
+    /// Whether the statement has regular expressions; one that Timestream refuses is sent again without them.
+    package let hasExpressions: Bool
     /// Whether a series without any labels passes all matchers; Prometheus refuses such a selector.
     package let acceptsEverything: Bool
 
@@ -59,12 +61,13 @@ package struct QueryExplanation: Sendable {
     /// - Parameters:
     ///   - range: milliseconds since 1970-01-01 UTC, both inclusive.
     ///   - matchers: names and values in UTF-8 bytes.
-    /// - Throws: `ReadError` as for a request with these matchers: bad patterns, or what is not UTF-8.
+    /// - Throws: `ReadError` as for a request with these matchers: bad patterns, what is not UTF-8, or none at all.
     package init(
         table: TableName,
         range: ClosedRange<Int64>,
         matchers: [(name: [UInt8], operation: Operation, value: [UInt8])]
     ) throws(ReadError) {
+        if matchers.isEmpty { throw .noMatchers(query: "the selector") }
         var parsed: [LabelMatcher] = []
         for (place, matcher) in matchers.enumerated() {
             parsed.append(
@@ -87,7 +90,7 @@ package struct QueryExplanation: Sendable {
                 range: query.range ?? range,
                 matchers: matchers,
                 columns: columns,
-                usesPatterns: true
+                patterns: .expressions
             )
         }
         // In the statement's own order each matcher adds its condition at the end.
@@ -106,6 +109,7 @@ package struct QueryExplanation: Sendable {
         self.parts = parts
         let isPossible = query.range != nil && possible.count == parsed.count
         self.statement = isPossible ? statement?.text : nil
+        self.hasExpressions = isPossible && statement?.expressions.isEmpty == false
         self.assumedColumns = (isPossible ? statement?.columns ?? [] : [])
             .sorted { $0.lexicographicallyPrecedes($1) }
             .map { String(decoding: $0, as: UTF8.self) }
@@ -126,29 +130,13 @@ package struct QueryExplanation: Sendable {
     // MARK: One matcher
 
     private static func part(_ matcher: LabelMatcher, condition: String) -> Part {
-        let exact = Self.exactSieve(of: matcher).flatMap { Self.sql(of: $0, matcher) }
+        let exact = ValueSieve.exactForm(of: matcher).flatMap { Self.sql(of: $0.sieve, matcher) }
         if let exact, exact.bytes.elementsEqual(condition.utf8) {
             return condition.isEmpty ? .none(why: "every series passes") : .exact(sql: condition)
         }
         if matcher.matchesEverything { return .none(why: "every series passes") }
         if condition.isEmpty { return .none(why: Self.reasonForNothing(matcher)) }
-        return .wider(sql: condition, why: Self.reasonForWider(matcher))
-    }
-
-    /// The condition that says the same as a matcher; nil if there is none.
-    private static func exactSieve(of matcher: LabelMatcher) -> ValueSieve? {
-        switch matcher.condition {
-        case .equal(let value): return .anyOf([value])
-        case .notEqual(let value): return .noneOf([value])
-        case .doesNotMatch(let expression): return expression.literals.map(ValueSieve.noneOf)
-        case .matches(let expression):
-            if let literals = expression.literals { return .anyOf(literals) }
-            if expression.pattern == ".+" { return .noneOf([[]]) }
-            let prefix = expression.literalPrefix
-            // The plainest pattern that a prefix says all of; others are told as wider.
-            let isPrefix = !prefix.isEmpty && expression.pattern.utf8.elementsEqual(prefix + Array(".*".utf8))
-            return isPrefix ? .prefix(prefix) : nil
-        }
+        return .wider(sql: condition, why: Self.reasonForWider(matcher, condition: condition))
     }
 
     /// A sieve in the words of a statement that loses and adds nothing; nil if there are none.
@@ -175,63 +163,78 @@ package struct QueryExplanation: Sendable {
             sql.append(identifier: column)
             sql.append(" IS NULL OR ")
         }
-        func storable(_ values: [[UInt8]]) -> [[UInt8]] {
-            values.filter { $0.count <= ReadStatement.maximumValueBytes }
-        }
-        switch sieve {
-        case .anyOf(let values): sql.append(column: column, isIn: storable(values))
-        case .noneOf(let values):
-            // Nothing has to be said of values that no row can have.
-            if storable(values).isEmpty { return SQLText() }
-            sql.append(column: column, isIn: storable(values), negated: true)
-        case .prefix(let prefix): sql.append(column: column, startsWith: prefix)
+        switch sieve.storable(limitBytes: ReadStatement.maximumValueBytes) {
+        case .nothingPasses: return nil
+        // Nothing has to be said of values that no row can have.
+        case .everythingPasses: return SQLText()
+        case .sieve(let storable): sql.append(column: column, passes: storable)
         }
         if matcher.acceptsEmpty { sql.append(")") }
         return sql
     }
 
     private static func reasonForNothing(_ matcher: LabelMatcher) -> String {
-        let tooLong = "the condition does not fit into a statement"
         if matcher.name == LabelMatcher.metricName {
             if case .notEqual([]) = matcher.condition { return "that a series has a name is not asked" }
-            if case .matches(let expression) = matcher.condition, expression.pattern == ".+" {
+            if case .matches(let expression) = matcher.condition, expression.wildcards?.isNotEmpty == true {
                 return "that a series has a name is not asked"
             }
         } else if TableColumns.columns(ofLabel: matcher.name).isEmpty {
             return "Timestream can hold no such label, and series without it pass"
         }
+        return Self.reasonNotSent(matcher)
+    }
+
+    /// Why what says the same as a matcher is not in the statement.
+    private static func reasonNotSent(_ matcher: LabelMatcher) -> String {
         switch matcher.condition {
-        case .equal, .notEqual: return tooLong
+        case .equal, .notEqual: break
         case .matches(let expression), .doesNotMatch(let expression):
-            if expression.literals != nil { return tooLong }
-            return "regular expressions are not sent, and no beginning or value is evident that all must have"
+            if expression.literals != nil { break }
+            if !expression.isCheapToBacktrack {
+                return
+                    "the regular expression is not sent: it could keep an engine busy that tries one way after the other"
+            }
+            let limit = ValueSieve.maximumExpressionBytes
+            if expression.wildcards == nil, expression.commonSyntax(limitBytes: limit) == nil {
+                return
+                    "the regular expression is not sent: written out it has more than \(limit) bytes, or what engines"
+                    + " read differently"
+            }
         }
+        return "the condition does not fit into a statement"
     }
 
     private static let elsewhere =
         "the label stands with others in \(ColumnName.overflowDimension), which is not searched"
 
-    private static func reasonForWider(_ matcher: LabelMatcher) -> String {
-        let specials = "special values (NaN, infinities, staleness) and native histograms come of every metric"
-        let onlyValue = "regular expressions are not sent; only that there is a value"
+    private static func reasonForWider(_ matcher: LabelMatcher, condition: String) -> String {
         let isMetric = matcher.name == LabelMatcher.metricName
+        if isMetric, let exact = ValueSieve.exactForm(of: matcher) {
+            var sent = SQLText()
+            sent.append("(")
+            sent.append(column: TableColumns.measureName, passes: exact.sieve)
+            sent.append(" OR ")
+            if condition.utf8.starts(with: sent.bytes) { return "names that are stored escaped come too" }
+        }
+        let specials = "special values (NaN, infinities, staleness) and native histograms come of every metric"
         switch matcher.condition {
         case .equal: return Self.elsewhere
         case .notEqual: return isMetric ? specials : Self.elsewhere
-        case .doesNotMatch: return isMetric ? specials : onlyValue
+        case .doesNotMatch(let expression):
+            if isMetric, expression.literals != nil { return specials }
+            return Self.reasonNotSent(matcher) + "; only that there is a value"
         case .matches(let expression):
-            if expression.literalPrefix.isEmpty { return onlyValue }
-            return isMetric
-                ? "only the beginning is sent, and names that are stored escaped come too"
-                : "regular expressions are not sent; only the beginning that all values have"
+            let what = expression.literalPrefix.isEmpty ? "that there is a value" : "the beginning that all values have"
+            return Self.reasonNotSent(matcher) + "; only " + what
         }
     }
 }
 
 extension LabelMatcher {
-    /// Whether it is the pattern that is written for "any value or none".
+    /// Whether it is a pattern for "any value or none".
     fileprivate var matchesEverything: Bool {
         guard case .matches(let expression) = self.condition else { return false }
-        return expression.pattern == ".*"
+        return expression.wildcards?.isEverything == true
     }
 }

@@ -15,9 +15,13 @@ package enum ReadError: Error, Sendable, CustomStringConvertible {
     case unknownMatcherType(UInt64, matcher: String)
     case invalidUTF8(matcher: String)
     case badPattern(matcher: String, RegularExpressionError)
+    /// A query without any matcher: Prometheus never sends one, and answers none itself.
+    case noMatchers(query: String)
     case tooManyQueries(Int, limit: Int)
     case tooManySamples(limit: Int)
     case tooManySeries(limit: Int)
+    /// The chunks of one series do not fit into a frame that Prometheus takes.
+    case seriesTooLong(limitBytes: Int)
     /// The process has no memory left for the result; `isForGood` if it never has so much.
     case overMemory(isForGood: Bool)
 
@@ -36,12 +40,16 @@ package enum ReadError: Error, Sendable, CustomStringConvertible {
             "matcher \(matcher) is not valid UTF-8"
         case .badPattern(let matcher, let error):
             "matcher \(matcher) is no RE2 regular expression: \(error.description)"
+        case .noMatchers(let query):
+            "\(query) has no matcher and would read the whole table; name a metric or a label"
         case .tooManyQueries(let count, let limit):
             "the request has \(count) queries; the limit is \(limit)"
         case .tooManySamples(let limit):
             "the result has more than \(limit) samples (limit max_samples_per_read); ask for less"
         case .tooManySeries(let limit):
             "the result has more than \(limit) series (limit max_series_per_read); ask for less"
+        case .seriesTooLong(let limit):
+            "a series has more than \(limit) bytes of chunks, and Prometheus takes no longer one; ask for a shorter time"
         case .overMemory(let isForGood):
             isForGood
                 ? "the result needs more memory than the gateway may use (max_bytes_in_flight); ask for less"
@@ -64,6 +72,8 @@ package struct ReadLimits: Sendable {
     static let maximumDecodedBytes = 1 << 20
     /// Queries of one request; Prometheus sends one.
     static let maximumQueries = 64
+    /// Of these, how many are read at the same time at most: each holds what it has read, and pages on their way.
+    static let queriesAtOnce = 4
     /// Floats that a streamed answer reads and holds in one piece, or histograms that take as much memory.
     static let samplesPerRun = 200_000
     /// Series that it reads in one piece: more cannot be named in one statement.

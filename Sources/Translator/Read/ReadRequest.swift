@@ -42,7 +42,7 @@ struct ReadRequest: Sendable {
 
     /// Reads a whole request, unknown fields skipped.
     ///
-    /// - Throws: `ReadError.malformedBody`, `.tooManyQueries`, or what is wrong with a matcher.
+    /// - Throws: `ReadError.malformedBody`, `.tooManyQueries`, `.noMatchers`, or what is wrong with a matcher.
     static func decode(_ decoded: [UInt8]) throws(ReadError) -> ReadRequest {
         let bytes = unsafe decoded.span.bytes
         do {
@@ -104,6 +104,7 @@ struct ReadRequest: Sendable {
             default: try reader.skip(field)
             }
         }
+        if query.matchers.isEmpty { throw ReadError.noMatchers(query: place) }
         return query
     }
 

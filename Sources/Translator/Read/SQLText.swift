@@ -1,3 +1,5 @@
+import RegularExpressions
+
 /// Pieces of Timestream SQL as UTF-8 bytes, in which no name and no value can be anything but a name and a value.
 ///
 /// - Source: developer guide, "Query language reference"; quotes are doubled, the backslash has no meaning.
@@ -33,19 +35,39 @@ struct SQLText {
         self.bytes.append(quote)
     }
 
-    /// `"column" LIKE 'prefix%' ESCAPE '!'`.
-    mutating func append(column: [UInt8], startsWith prefix: [UInt8]) {
-        var pattern: [UInt8] = []
-        for byte in prefix {
-            switch byte {
-            case UInt8(ascii: "%"), UInt8(ascii: "_"), UInt8(ascii: "!"): pattern.append(UInt8(ascii: "!"))
-            default: break
-            }
-            pattern.append(byte)
+    /// A condition on a column; unknown where the column is null.
+    mutating func append(column: [UInt8], passes sieve: ValueSieve) {
+        switch sieve {
+        case .anyOf(let values): self.append(column: column, isIn: values)
+        case .noneOf(let values): self.append(column: column, isIn: values, negated: true)
+        case .like(let wildcards, let negated): self.append(column: column, isLike: wildcards, negated: negated)
+        case .expression(let expression, let negated):
+            self.append(negated ? "NOT REGEXP_LIKE(" : "REGEXP_LIKE(")
+            self.append(identifier: column)
+            self.append(", ")
+            self.append(literal: expression)
+            self.append(")")
         }
-        pattern.append(UInt8(ascii: "%"))
+    }
+
+    /// `"column" LIKE 'first%second' ESCAPE '!'`; with `negated`, `NOT LIKE`.
+    mutating func append(column: [UInt8], isLike wildcards: Wildcards, negated: Bool = false) {
+        var pattern: [UInt8] = []
+        for (index, piece) in wildcards.pieces.enumerated() {
+            if index > 0 {
+                pattern += [UInt8](repeating: UInt8(ascii: "_"), count: wildcards.gaps[index - 1])
+                pattern.append(UInt8(ascii: "%"))
+            }
+            for byte in piece {
+                switch byte {
+                case UInt8(ascii: "%"), UInt8(ascii: "_"), UInt8(ascii: "!"): pattern.append(UInt8(ascii: "!"))
+                default: break
+                }
+                pattern.append(byte)
+            }
+        }
         self.append(identifier: column)
-        self.append(" LIKE ")
+        self.append(negated ? " NOT LIKE " : " LIKE ")
         self.append(literal: pattern)
         self.append(" ESCAPE '!'")
     }

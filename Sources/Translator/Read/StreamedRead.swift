@@ -10,7 +10,11 @@ package struct StreamedRead: Sendable {
     /// Taken out when it is sent, so that it goes then.
     private let first: Locked<SeriesRun?>
 
-    init(beginning runs: SeriesRuns) async throws(ReadError) {
+    /// Kept until the answer is sent.
+    private let lease: QuerySlots.Lease
+
+    init(beginning runs: SeriesRuns, lease: QuerySlots.Lease) async throws(ReadError) {
+        self.lease = lease
         var runs = runs
         let first = try await runs.next()
         self.first = Locked(first)
@@ -54,7 +58,7 @@ package struct StreamedRead: Sendable {
         for series in run.set.series {
             if !run.continues { writer.begin(series, in: run.set, queryIndex: run.queryIndex) }
             try writer.append(series, in: run.set)
-            if !run.isContinued { writer.end(isListed: run.isListOnly) }
+            if !run.isContinued { try writer.end(isListed: run.isListOnly) }
             try budget.require(run.memoryBytes + writer.memoryBytes)
             if writer.pendingBytes >= Self.pieceBytes { try await Self.send(&writer, send) }
         }

@@ -18,16 +18,20 @@ struct TableQuery: Sendable {
     let matchers: [LabelMatcher]
     private var columns = TableColumns(known: nil)
     private var hasBegun = false
-    private var usesPatterns = true
+    private var patterns = PatternUse.expressions
+    /// What was in a statement that was refused, until one without it was answered.
+    private var suspects: Set<[UInt8]> = []
 
     private let table: TableName
     private let store: any TimestreamStore
     private let deadline: ContinuousClock.Instant
-    private let knownColumns: KnownColumns
+    private let knowledge: Knowledge
 
-    /// The columns of a table's last answer; nil before the first one.
-    final class KnownColumns: Sendable {
-        fileprivate let names = Locked<Set<[UInt8]>?>(nil)
+    /// What earlier answers have told of a table: it makes statements better, and decides nothing.
+    final class Knowledge: Sendable {
+        /// The columns of the last answer; nil before the first one.
+        fileprivate let columns = Locked<Set<[UInt8]>?>(nil)
+        fileprivate let refused = RefusedExpressions()
     }
 
     init(
@@ -36,14 +40,14 @@ struct TableQuery: Sendable {
         table: TableName,
         store: any TimestreamStore,
         deadline: ContinuousClock.Instant,
-        knownColumns: KnownColumns
+        knowledge: Knowledge
     ) {
         self.range = range
         self.matchers = query.matchers
         self.table = table
         self.store = store
         self.deadline = deadline
-        self.knownColumns = knownColumns
+        self.knowledge = knowledge
     }
 
     /// Runs a statement to the end, or to where its collector stops.
@@ -62,10 +66,10 @@ struct TableQuery: Sendable {
         if !self.hasBegun {
             // Not before: what the queries before this one have learned is of use.
             self.hasBegun = true
-            self.columns = TableColumns(known: self.knownColumns.names.withLock(\.self))
+            self.columns = TableColumns(known: self.knowledge.columns.withLock(\.self))
         }
-        // Each further try knows of a column more, or fewer, or leaves the patterns out.
-        for _ in 0..<2 * self.matchers.count + 6 {
+        // Each further try knows of a column more, or fewer, or leaves patterns out.
+        for _ in 0..<2 * self.matchers.count + 7 {
             guard
                 let statement = ReadStatement.make(
                     self.table,
@@ -74,15 +78,25 @@ struct TableQuery: Sendable {
                     matchers: self.matchers,
                     restrictions: restrictions,
                     columns: self.columns,
-                    usesPatterns: self.usesPatterns
+                    patterns: self.patterns,
+                    isRefused: { self.knowledge.refused.contains($0, now: .now) }
                 )
             else { return nil }
             var collector = try makeCollector()
             switch try await self.follow(statement, shape, &collector) {
-            case .complete: return collector
+            case .complete:
+                self.knowledge.refused.insert(self.suspects, now: .now)
+                self.suspects = []
+                return collector
             case .noRows: return nil
             case .retry: continue
-            case .retryWithoutPatterns: self.usesPatterns = false
+            case .retryWithout(.expressions):
+                self.patterns = .simple
+                self.suspects = statement.expressions
+            case .retryWithout:
+                // It was not, or not only, for the expressions.
+                self.patterns = .none
+                self.suspects = []
             }
         }
         throw .store(TimestreamError(.malformedResponse, message: "the store contradicts itself about its columns"))
@@ -94,7 +108,8 @@ struct TableQuery: Sendable {
         case noRows
         /// More is known of the columns than before, so the next statement is another one.
         case retry
-        case retryWithoutPatterns
+        /// The statement was refused, perhaps for these.
+        case retryWithout(PatternUse)
     }
 
     /// Follows a statement's pages to the end, or to what makes another statement necessary.
@@ -113,7 +128,7 @@ struct TableQuery: Sendable {
                     isFirstAnswer = false
                     let found = Set(page.columns.map { Array($0.name.utf8) })
                     self.columns.learn(found)
-                    self.knownColumns.names.withLock { $0 = found }
+                    self.knowledge.columns.withLock { $0 = found }
                     guard statement.assumedAbsent.isDisjoint(with: found) else {
                         if let openQuery { self.cancel(openQuery) }
                         return .retry
@@ -146,7 +161,7 @@ struct TableQuery: Sendable {
         case .missingColumn(let name):
             guard let column = statement.column(spelled: name) else { break }
             self.columns.learn(isMissing: column)
-            self.knownColumns.names.withLock { _ = $0?.remove(column) }
+            self.knowledge.columns.withLock { _ = $0?.remove(column) }
             return .retry
         case .missingTable:
             // An operator's fault, which the code alone does not tell.
@@ -154,8 +169,8 @@ struct TableQuery: Sendable {
         case .statement:
             break
         }
-        guard statement.hasPatterns else { throw error }
-        return .retryWithoutPatterns
+        guard statement.patterns != .none else { throw error }
+        return .retryWithout(statement.patterns)
     }
 
     private func page(_ statement: ReadStatement, _ nextToken: String?) async -> Result<QueryPage, ReadError> {

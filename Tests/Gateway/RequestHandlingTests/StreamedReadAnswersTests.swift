@@ -82,7 +82,10 @@ struct StreamedReadAnswersTests {
             #expect(response.status == .ok)
             #expect((response.producer != nil) == isStreamed)
         }
-        let refused = await gateway.send(FakeBody(RequestBody.read([], accepting: [7, 8])), to: "/read")
+        let refused = await gateway.send(
+            FakeBody(RequestBody.read([(0, "__name__", "up")], accepting: [7, 8])),
+            to: "/read"
+        )
         #expect(refused.status == 400 && refused.text.contains("STREAMED_XOR_CHUNKS"))
     }
 
@@ -113,6 +116,18 @@ struct StreamedReadAnswersTests {
         #expect(gateway.moved["gateway_reads_broken_off_total"] == 1)
         #expect(gateway.log.all.contains { $0.level == .error })
         #expect(gateway.access.bytesInFlight.usedBytes == 0)
+    }
+
+    @Test("a limit that is reached later breaks the body off, and the log names it")
+    func lateLimit() async throws {
+        let gateway = try GatewayUnderTest { $0.maxSamplesPerRead = 1 }
+        gateway.store.onQuery { _ in .success(Self.page()) }
+        let body = RequestBody.read([(0, "__name__", "up")], accepting: [1], queries: 2)
+        let producer = try #require(await self.respond(gateway, body).producer)
+        await #expect(throws: ReadError.self) { try await producer(FakeSink()) }
+        #expect(gateway.moved["gateway_reads_broken_off_total"] == 1)
+        let lines = gateway.log.all.filter { $0.level == .warning }
+        #expect(lines.count == 1 && lines[0].metadata["error.message"]?.contains("max_samples_per_read") == true)
     }
 
     @Test("a peer that goes is no fault, and everything is given back")

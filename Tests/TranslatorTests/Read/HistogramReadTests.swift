@@ -126,7 +126,7 @@ struct HistogramReadTests {
         foreign.dimensions[Array("promx_metric".utf8)] = nil
         rows.append(foreign)
         let store = MemoryTable(rows)
-        let answer = try await TableReader(table: readTable).readSamples(readRequest([]).block, from: store)
+        let answer = try await TableReader(table: readTable).readSamples(readRequest([everySeries]).block, from: store)
         #expect(answer.counts == ReadCounts(samples: 2, incompleteHistograms: 0, malformedHistograms: 1))
         #expect(try DecodedResponse(block: answer.body).results[0].count == 1)
     }
@@ -182,7 +182,7 @@ struct HistogramReadTests {
             (["__name__": "latency", "job": "b"], [(1, 1)], [Self.histogram(3, time: 2)]),
         ])
         var request = ReadRequestBuilder()
-        request.query(0...9, [], function: "series")
+        request.query(0...9, [everySeries], function: "series")
         let labels = try await read(MemoryTable(rows), request).results[0].map(\.labels)
         let values = labels.map { $0.map { String(decoding: $0.value, as: UTF8.self) } }
         #expect(values == [["latency", "a"], ["latency", "b"]])

@@ -194,7 +194,7 @@ struct ReadPropertyTests {
         var found = 0
         var foundHistograms = 0
         for _ in 0..<25 {
-            let matchers = (0..<Int.random(in: 0...3, using: &generator)).map { _ in
+            let matchers = (0..<Int.random(in: 1...3, using: &generator)).map { _ in
                 self.randomMatcher(using: &generator)
             }
             let start = Int64.random(in: 0...9, using: &generator)

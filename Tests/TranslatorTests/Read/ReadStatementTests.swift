@@ -11,7 +11,7 @@ struct ReadStatementTests {
         _ matchers: [ReadRequestBuilder.Matcher],
         known: [String]? = ["job", "promx_metric", "promx_http_2Eroute"],
         missing: [String] = [],
-        usesPatterns: Bool = true
+        patterns: PatternUse = .expressions
     ) throws -> ReadStatement? {
         var columns = TableColumns(known: known.map { Set($0.map { Array($0.utf8) }) })
         for column in missing { columns.learn(isMissing: Array(column.utf8)) }
@@ -23,7 +23,7 @@ struct ReadStatementTests {
             range: 1...2,
             matchers: matchers,
             columns: columns,
-            usesPatterns: usesPatterns
+            patterns: patterns
         )
     }
 
@@ -60,7 +60,7 @@ struct ReadStatementTests {
     }
 
     @Test(
-        "regular expressions become lists, beginnings, or nothing",
+        "regular expressions become lists, LIKE, REGEXP_LIKE, or nothing",
         arguments: [
             (.regex, "a|b", #" AND "job" IN ('a', 'b')"#),
             (.regex, "a", #" AND "job" = 'a'"#),
@@ -68,13 +68,25 @@ struct ReadStatementTests {
             (.regex, ".*", ""),
             (.regex, ".+", #" AND "job" <> ''"#),
             (.regex, "no_de%!.*", #" AND "job" LIKE 'no!_de!%!!%' ESCAPE '!'"#),
-            (.regex, "it's.+", #" AND "job" LIKE 'it''s%' ESCAPE '!'"#),
-            (.regex, ".*end", #" AND "job" <> ''"#),
-            (.regex, "(a.*)?", ""),
+            (.regex, "it's.+", #" AND "job" LIKE 'it''s_%' ESCAPE '!'"#),
+            (.regex, ".*end", #" AND "job" LIKE '%end' ESCAPE '!'"#),
+            (.regex, "a.+b_.*", #" AND "job" LIKE 'a_%b!_%' ESCAPE '!'"#),
+            (.regex, "a.*b.*c.*d.*", #" AND "job" LIKE 'a%' ESCAPE '!'"#),
+            (.regex, "a.b", #" AND REGEXP_LIKE("job", '\A(?:a(?s:.)b)\z')"#),
+            (.regex, "(a.*)?", #" AND ("job" IS NULL OR REGEXP_LIKE("job", '\A(?:(?:a(?:(?s:.))*)?)\z'))"#),
+            (.regex, "it's[0-9]+", #" AND REGEXP_LIKE("job", '\A(?:it\''s(?:[0-9])+)\z')"#),
+            // What engines read differently, or what could keep one busy: only the beginning, or that there is a value.
+            (.regex, "a\\b.*[b]+", #" AND "job" LIKE 'a%' ESCAPE '!'"#),
+            (.regex, "([a-z]+[.])+x", #" AND "job" <> ''"#),
+            (.regex, "x([a-z]+[.])+", #" AND "job" LIKE 'x%' ESCAPE '!'"#),
             (.notRegex, "a|b", #" AND ("job" IS NULL OR "job" NOT IN ('a', 'b'))"#),
             (.notRegex, "a|", #" AND "job" NOT IN ('', 'a')"#),
-            (.notRegex, "a.*", ""),
-            (.notRegex, ".*x?", #" AND "job" <> ''"#),
+            (.notRegex, "a.*", #" AND ("job" IS NULL OR "job" NOT LIKE 'a%' ESCAPE '!')"#),
+            (.notRegex, ".+", #" AND ("job" IS NULL OR "job" = '')"#),
+            (.notRegex, "a[0-9]+", #" AND ("job" IS NULL OR NOT REGEXP_LIKE("job", '\A(?:a(?:[0-9])+)\z'))"#),
+            (.notRegex, "(a.*)?", #" AND NOT REGEXP_LIKE("job", '\A(?:(?:a(?:(?s:.))*)?)\z')"#),
+            (.notRegex, "a\\b.*", ""),
+            (.notRegex, "(a\\b.*)?", #" AND "job" <> ''"#),
         ] as [(ReadRequestBuilder.MatcherType, String, String)]
     )
     func patterns(type: ReadRequestBuilder.MatcherType, pattern: String, expected: String) throws {
@@ -112,6 +124,23 @@ struct ReadStatementTests {
                 #" AND ("measure_name" LIKE 'http!_%' ESCAPE '!' OR "measure_name" LIKE 'promx!_%' ESCAPE '!')"#
                     + #" AND ("promx_metric" IS NULL OR "promx_metric" LIKE 'http!_%' ESCAPE '!'"#
                     + #" OR "promx_metric" LIKE 'promx!_%' ESCAPE '!')"#
+            ),
+            (
+                .regex, "http_[a-z]+",
+                #" AND (REGEXP_LIKE("measure_name", '\A(?:http\_(?:[a-z])+)\z') OR "measure_name" LIKE 'promx!_%' ESCAPE '!')"#
+                    + #" AND ("promx_metric" IS NULL OR REGEXP_LIKE("promx_metric", '\A(?:http\_(?:[a-z])+)\z')"#
+                    + #" OR "promx_metric" LIKE 'promx!_%' ESCAPE '!')"#
+            ),
+            (
+                .notRegex, "http.*",
+                #" AND ("measure_name" NOT LIKE 'http%' ESCAPE '!' OR "measure_name" LIKE 'promx!_%' ESCAPE '!')"#
+                    + #" AND ("promx_metric" IS NULL OR "promx_metric" NOT LIKE 'http%' ESCAPE '!'"#
+                    + #" OR "promx_metric" LIKE 'promx!_%' ESCAPE '!')"#
+            ),
+            (
+                .notRegex, ".+",
+                #" AND ("measure_name" = 'promx_unnamed' OR ("measure_name" = 'promx_special'"#
+                    + #" AND "promx_metric" = 'promx_unnamed'))"#
             ),
         ] as [(ReadRequestBuilder.MatcherType, String, String)]
     )
@@ -155,7 +184,7 @@ struct ReadStatementTests {
                 range: 1...2,
                 matchers: [],
                 columns: TableColumns(known: Set(known.map { Array($0.utf8) })),
-                usesPatterns: true
+                patterns: .expressions
             )
         }
         let own = ["promx_data", "promx_count", "promx_sum", "promx_metric", "time", "measure_name"]
@@ -180,6 +209,10 @@ struct ReadStatementTests {
             .init("job", .equal, String(repeating: "x", count: 2_049)),
             .init("job", .regex, String(repeating: "x", count: 2_049)),
             .init("job", .regex, String(repeating: "x", count: 2_049) + ".*"),
+            .init("job", .regex, ".*" + String(repeating: "x", count: 2_049)),
+            .init("job", .notRegex, ".*"),
+            .init("__name__", .notRegex, "(?s:.*)"),
+            .init("__name__", .regex, ".*" + String(repeating: "m", count: 257)),
             .init(String(repeating: "l", count: 61), .equal, "x"),
             .init(String(repeating: ".", count: 61), .equal, "x"),
             .init("__name__", .equal, String(repeating: "m", count: 257)),
@@ -198,6 +231,8 @@ struct ReadStatementTests {
             .init("", .equal, ""),
             .init("job", .notEqual, String(repeating: "x", count: 2_049)),
             .init("__name__", .notEqual, String(repeating: "m", count: 257)),
+            .init("__name__", .notRegex, ".*" + String(repeating: "m", count: 257)),
+            .init("job", .notRegex, String(repeating: "x", count: 2_049) + ".*"),
         ] as [ReadRequestBuilder.Matcher]
     )
     func alwaysTrue(matcher: ReadRequestBuilder.Matcher) throws {
@@ -237,6 +272,15 @@ struct ReadStatementTests {
         #expect(try sql(.equal, "a", known: ["pod"]) == #" AND ("pod" = 'a' OR "promx_overflow" IS NOT NULL)"#)
         #expect(try sql(.equal, "a", known: []) == #" AND "promx_overflow" IS NOT NULL"#)
         #expect(try sql(.notEqual, "", known: []) == #" AND "promx_overflow" IS NOT NULL"#)
+        #expect(
+            try sql(.regex, "a[0-9]+", known: ["pod"])
+                == #" AND (REGEXP_LIKE("pod", '\A(?:a(?:[0-9])+)\z') OR "promx_overflow" IS NOT NULL)"#
+        )
+        #expect(
+            try sql(.notRegex, "(a.+b)?", known: ["pod"])
+                == #" AND (NOT REGEXP_LIKE("pod", '\A(?:(?:a(?:(?s:.))+b)?)\z') OR "promx_overflow" IS NOT NULL)"#
+        )
+        #expect(try sql(.regex, "a[0-9]+", known: []) == #" AND "promx_overflow" IS NOT NULL"#)
         // Without a column the label is in the overflow or not there: both pass.
         #expect(try sql(.notEqual, "a", known: []) == "")
         #expect(try sql(.notEqual, "a", known: ["pod"]) == #" AND ("pod" IS NULL OR "pod" <> 'a')"#)
@@ -255,10 +299,43 @@ struct ReadStatementTests {
     @Test("without patterns only what is no regular expression is left")
     func withoutPatterns() throws {
         let matchers: [ReadRequestBuilder.Matcher] = [.init("job", .regex, "a|b"), .init("zone", .equal, "z")]
-        let statement = try #require(try self.make(matchers, usesPatterns: false))
+        let statement = try #require(try self.make(matchers, patterns: .none))
         #expect(try self.conditions(statement) == #" AND "job" <> '' AND "zone" = 'z'"#)
-        #expect(!statement.hasPatterns)
-        #expect(try #require(try self.make(matchers)).hasPatterns)
+        #expect(statement.patterns == .none)
+        #expect(try #require(try self.make(matchers)).patterns == .simple)
+    }
+
+    @Test("without regular expressions, or without one that the store does not take, a wider condition is there")
+    func withoutExpressions() throws {
+        let matchers: [ReadRequestBuilder.Matcher] = [
+            .init("job", .regex, "a[0-9]+"), .init("job", .regex, ".*[xy]"), .init("job", .regex, "a|b"),
+        ]
+        let simple = try #require(try self.make(matchers, patterns: .simple))
+        #expect(
+            try self.conditions(simple) == #" AND "job" LIKE 'a%' ESCAPE '!' AND "job" <> '' AND "job" IN ('a', 'b')"#
+        )
+        #expect(simple.patterns == .simple && simple.expressions.isEmpty)
+        let all = try #require(try self.make(matchers))
+        #expect(all.patterns == .expressions && all.expressions.count == 2)
+        let parsed = try matchers.map { try LabelMatcher(type: 2, name: $0.name, value: $0.value, place: "") }
+        let one = ReadStatement.make(
+            TableName(database: "db", table: "tbl"),
+            range: 1...2,
+            matchers: parsed,
+            columns: TableColumns(known: [Array("job".utf8)]),
+            patterns: .expressions,
+            isRefused: { $0.starts(with: Array(#"\A(?:a"#.utf8)) }
+        )
+        #expect(try #require(one).expressions.count == 1)
+        #expect(try self.conditions(one).hasPrefix(#" AND "job" LIKE 'a%' ESCAPE '!' AND REGEXP_LIKE("job", "#))
+    }
+
+    @Test("a regular expression that is too long gives way to its beginning")
+    func longExpression() throws {
+        let names = (0..<1_500).map { "node\($0)[xyz]" }.joined(separator: "|")
+        let statement = try #require(try self.make([.init("job", .regex, names)]))
+        #expect(try self.conditions(statement) == #" AND "job" LIKE 'node%' ESCAPE '!'"#)
+        #expect(try self.conditions(try self.make([.init("job", .notRegex, names)])).isEmpty)
     }
 
     @Test("conditions that do not fit are left out, and the statement keeps to Timestream's limit")
@@ -282,7 +359,7 @@ struct ReadStatementTests {
             range: 0...9_223_372_036_854,
             matchers: [],
             columns: TableColumns(known: nil),
-            usesPatterns: true
+            patterns: .expressions
         )
         let expected =
             #"SELECT * FROM "a""b"."c.d-e" WHERE "time" BETWEEN from_milliseconds(0) "#

@@ -17,7 +17,7 @@ struct SeriesStatementTests {
         _ columns: TableColumns,
         _ matchers: [LabelMatcher] = [],
         restrictions: [LabelRestriction] = [],
-        usesPatterns: Bool = true
+        patterns: PatternUse = .expressions
     ) -> ReadStatement? {
         ReadStatement.make(
             readTable,
@@ -26,7 +26,7 @@ struct SeriesStatementTests {
             matchers: matchers,
             restrictions: restrictions,
             columns: columns,
-            usesPatterns: usesPatterns
+            patterns: patterns
         )
     }
 
@@ -86,7 +86,7 @@ struct SeriesStatementTests {
         let job = #" AND ("job" IS NULL OR "job" IN ('', 'a''b'))"#
         let route = #" AND ("promx_http_2Eroute" = '/' OR "http.route" = '/')"#
         #expect(statement.text == "SELECT *" + range + metric + job + route)
-        let plain = self.make(.samples, columns, restrictions: restrictions, usesPatterns: false)
+        let plain = self.make(.samples, columns, restrictions: restrictions, patterns: .none)
         #expect(plain?.text == "SELECT *" + range)
     }
 

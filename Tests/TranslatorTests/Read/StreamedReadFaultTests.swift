@@ -106,7 +106,7 @@ struct StreamedReadFaultTests {
         let table = GeneratedTable(.init(instances: 40, paths: 10))
         let reader = TableReader(table: readTable, samplesPerRun: 4_000)
         var request = ReadRequestBuilder()
-        request.query(0...1_000_000, [])
+        request.query(0...1_000_000, [everySeries])
         request.accept(1)
         let answer = try await reader.read(
             request.block,
@@ -131,7 +131,7 @@ struct StreamedReadFaultTests {
         let table = GeneratedTable(.init(instances: 100, paths: 10))
         let reader = TableReader(table: readTable, samplesPerRun: 5_000)
         var request = ReadRequestBuilder()
-        request.query(0...1_000_000, [])
+        request.query(0...1_000_000, [everySeries])
         request.accept(1)
         let sink = FakeSink { _ in
             let sent = table.rowsSent
@@ -185,7 +185,7 @@ struct StreamedReadFaultTests {
         shape.samples = { [300, 40_000][$0] }
         let left = Locked(64 << 10)
         var request = ReadRequestBuilder()
-        request.query(0...1_000_000_000, [])
+        request.query(0...1_000_000_000, [everySeries])
         request.accept(1)
         let reader = TableReader(table: readTable, samplesPerRun: 500)
         let answer = try await reader.read(

@@ -127,7 +127,7 @@ struct StreamedReadTests {
         builder.query(0...99, [.init("__name__", .equal, "nothing")])
         builder.query(0...99, [up])
         builder.query(from: 5, to: 4, [up])
-        builder.query(0...49, [])
+        builder.query(0...49, [everySeries])
         builder.query(0...9, [.init("job", .equal, "3")], function: "series")
         builder.accept(1)
         for samplesPerRun in [1, 7, 1_000] {
@@ -140,7 +140,9 @@ struct StreamedReadTests {
 
     @Test("an empty result is an empty body")
     func empty() async throws {
-        for request in [streamRequest([up]), streamRequest([up], function: "series"), streamRequest([], 5...6)] {
+        for request in [
+            streamRequest([up]), streamRequest([up], function: "series"), streamRequest([everySeries], 5...6),
+        ] {
             for store in [MemoryTable(), MemoryTable([.init("down", ["job": "a"], 1, 1)])] {
                 let sink = FakeSink()
                 #expect(try await readStream(store, request, sink: sink).frames.isEmpty)
@@ -167,14 +169,13 @@ struct StreamedReadTests {
             .init("up", ["promx_http_2Eroute": "/", "http.route": "?"], 7, 7), .init("up", ["promx_empty": "1"], 8, 8),
             .init("up", ["promx_rows": "x", "promx_bytes": "y"], 9, 9), .init("promx_unnamed", ["job": "a"], 10, 10),
         ])
-        for matchers in [[up], [], [.init("http.route", .equal, "/")], [.init("job", .notEqual, "")]] {
+        for matchers in [[up], [everySeries], [.init("http.route", .equal, "/")], [.init("job", .notEqual, "")]] {
             let expected = try await read(store, readRequest(matchers)).results
             let reader = TableReader(table: readTable, samplesPerRun: samplesPerRun)
             let frames = try await readStream(store, streamRequest(matchers, 0...1_000_000), reader: reader)
             #expect(frames.results(queries: 1) == expected)
             // Series alone: the same ones, by both response types.
-            var request = readRequest([])
-            request = ReadRequestBuilder()
+            var request = ReadRequestBuilder()
             request.query(0...1_000_000, matchers, function: "series")
             let listed = try await read(store, request).results
             #expect(listed[0].map(\.labels) == expected[0].map(\.labels))

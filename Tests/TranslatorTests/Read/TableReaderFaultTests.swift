@@ -235,6 +235,20 @@ struct TableReaderFaultTests {
         }
     }
 
+    @Test("a query without any matcher would read the whole table, and is refused before any call")
+    func noMatchers() async throws {
+        var builder = readRequest([self.up])
+        builder.query(0...1, [])
+        let store = MemoryTable([.init("up", ["job": "a"], 1, 1)])
+        let error = await self.failure(store, builder)
+        guard case .noMatchers("queries[1]") = error else {
+            Issue.record("not refused")
+            return
+        }
+        #expect(error?.description.contains("queries[1] has no matcher") == true)
+        #expect(store.statements.isEmpty)
+    }
+
     @Test("a client that takes nothing that is known is refused, and unknown types are passed over")
     func responseTypes() async throws {
         var builder = ReadRequestBuilder()

@@ -2,16 +2,16 @@
 ///
 /// - Source: `storage/remote/chunked.go` and `prompb/remote.proto` of Prometheus.
 struct FrameWriter: ~Copyable {
-    /// When a series goes on in a further frame.
+    /// The longest series.
     ///
-    /// Prometheus' own server cuts at 1 MiB, but its client takes every frame for a series of its own: a query would then
-    /// see a long series twice, and `sum` would count it twice where the parts meet. So a series is cut only before that
-    /// client refuses the frame, at 50,000,000 bytes.
-    static let maximumFrameBytes = 48_000_000
+    /// Prometheus' own server begins another frame at 1 MiB, but its client takes every frame for a series of its own: a
+    /// query would then see a long series twice, and `sum` would count it twice where the parts meet. So each series is
+    /// one frame, and no longer than that client takes: 50,000,000 bytes, unless `chunked_read_limit` says otherwise.
+    static let maximumSeriesBytes = 48_000_000
     /// Longer chunk lists become pieces of their own instead of being copied.
     private static let joinedBytes = 64 << 10
 
-    private let maximumFrameBytes: Int
+    private let maximumSeriesBytes: Int
     private var encoder = XORChunkEncoder()
     private var histogramEncoder = HistogramChunkEncoder()
     private var histogram = NativeHistogram()
@@ -20,15 +20,14 @@ struct FrameWriter: ~Copyable {
     private var queryIndex = 0
     /// The labels of the series at hand, as fields of its message.
     private var labels: [UInt8] = []
-    /// Its chunks of this frame, as fields of its message.
+    /// Its chunks, as fields of its message.
     private var chunks: [UInt8] = []
-    private var hasFrame = false
     private var pieces: [[UInt8]] = []
     private var output: [UInt8] = []
     private(set) var pendingBytes = 0
 
-    init(maximumFrameBytes: Int = Self.maximumFrameBytes) {
-        self.maximumFrameBytes = maximumFrameBytes
+    init(maximumSeriesBytes: Int = Self.maximumSeriesBytes) {
+        self.maximumSeriesBytes = maximumSeriesBytes
     }
 
     /// What the writer holds: the open frame, and the frames nobody has taken.
@@ -41,36 +40,35 @@ struct FrameWriter: ~Copyable {
         self.queryIndex = queryIndex
         self.labels.removeAll(keepingCapacity: true)
         ProtobufBytes.append(labelsOf: series, in: set, to: &self.labels)
-        self.hasFrame = false
     }
 
     /// Adds samples of the series, which come after those before; a chunk ends where floats and histograms meet.
     ///
-    /// - Throws: never for a set whose histograms were read by us.
-    mutating func append(_ series: SeriesSet.Series, in set: SeriesSet) throws(ProtocolError) {
+    /// - Throws: `ReadError.seriesTooLong`; for a set whose histograms were read by us, nothing else.
+    mutating func append(_ series: SeriesSet.Series, in set: SeriesSet) throws {
         let samples = series.samples.span
         var next = 0
         for entry in series.histograms {
             var end = next
             while end < samples.count, samples[end].timestampMilliseconds < entry.timestampMilliseconds { end += 1 }
-            self.append(samples.extracting(next..<end))
+            try self.append(samples.extracting(next..<end))
             next = end
-            if self.encoder.count > 0 { self.finishChunk() }
+            if self.encoder.count > 0 { try self.finishChunk() }
             try set.histograms.read(entry, into: &self.histogram)
             let time = entry.timestampMilliseconds
             if let chunk = self.histogramEncoder.append(self.histogram, timestampMilliseconds: time) {
-                self.append(chunk)
+                try self.append(chunk)
             }
             self.isInHistograms = true
         }
-        self.append(samples.extracting(next..<samples.count))
+        try self.append(samples.extracting(next..<samples.count))
     }
 
-    private mutating func append(_ samples: Span<SeriesSet.Sample>) {
+    private mutating func append(_ samples: Span<SeriesSet.Sample>) throws(ReadError) {
         guard samples.count > 0 else { return }
-        if self.isInHistograms { self.finishHistograms() }
+        if self.isInHistograms { try self.finishHistograms() }
         for index in samples.indices {
-            if self.encoder.isFull { self.finishChunk() }
+            if self.encoder.isFull { try self.finishChunk() }
             let sample = samples[index]
             self.encoder.append(timestamp: sample.timestampMilliseconds, bits: sample.bits)
         }
@@ -79,10 +77,11 @@ struct FrameWriter: ~Copyable {
     /// Ends the series.
     ///
     /// - Parameter isListed: whether one without samples is told, in a frame without chunks.
-    mutating func end(isListed: Bool = false) {
-        if self.encoder.count > 0 { self.finishChunk() }
-        if self.isInHistograms { self.finishHistograms() }
-        if !self.chunks.isEmpty || isListed && !self.hasFrame { self.finishFrame() }
+    /// - Throws: `ReadError.seriesTooLong`
+    mutating func end(isListed: Bool = false) throws(ReadError) {
+        if self.encoder.count > 0 { try self.finishChunk() }
+        if self.isInHistograms { try self.finishHistograms() }
+        if !self.chunks.isEmpty || isListed { self.finishFrame() }
     }
 
     /// The frames so far, in pieces to be sent in order.
@@ -97,20 +96,20 @@ struct FrameWriter: ~Copyable {
 
     // MARK: Chunks and frames
 
-    private mutating func finishChunk() {
+    private mutating func finishChunk() throws(ReadError) {
         let byteCount = self.encoder.byteCount
         let times = (self.encoder.firstTimestamp, self.encoder.lastTimestamp)
-        self.appendChunk(from: times.0, to: times.1, encoding: XORChunkEncoder.encoding, byteCount: byteCount)
+        try self.appendChunk(from: times.0, to: times.1, encoding: XORChunkEncoder.encoding, byteCount: byteCount)
         self.encoder.finish(into: &self.chunks)
     }
 
-    private mutating func finishHistograms() {
-        if let chunk = self.histogramEncoder.finish() { self.append(chunk) }
+    private mutating func finishHistograms() throws(ReadError) {
+        if let chunk = self.histogramEncoder.finish() { try self.append(chunk) }
         self.isInHistograms = false
     }
 
-    private mutating func append(_ chunk: HistogramChunk) {
-        self.appendChunk(
+    private mutating func append(_ chunk: HistogramChunk) throws(ReadError) {
+        try self.appendChunk(
             from: chunk.minimumTimeMilliseconds,
             to: chunk.maximumTimeMilliseconds,
             encoding: chunk.encoding,
@@ -119,16 +118,18 @@ struct FrameWriter: ~Copyable {
         self.chunks += chunk.data
     }
 
-    /// Adds a chunk, but for its bytes; begins another frame if there is no room.
-    private mutating func appendChunk(from first: Int64, to last: Int64, encoding: UInt64, byteCount: Int) {
+    /// Adds a chunk, but for its bytes.
+    private mutating func appendChunk(
+        from first: Int64,
+        to last: Int64,
+        encoding: UInt64,
+        byteCount: Int
+    ) throws(ReadError) {
         let messageCount =
             Self.size(of: first) + Self.size(of: last) + Self.size(of: Int64(encoding))
             + ProtobufBytes.fieldSize(byteCount)
-        if !self.chunks.isEmpty,
-            self.labels.count + self.chunks.count + ProtobufBytes.fieldSize(messageCount) > self.maximumFrameBytes
-        {
-            self.finishFrame()
-        }
+        let seriesCount = self.labels.count + self.chunks.count + ProtobufBytes.fieldSize(messageCount)
+        guard seriesCount <= self.maximumSeriesBytes else { throw .seriesTooLong(limitBytes: self.maximumSeriesBytes) }
         ProtobufBytes.append(key: 2, messageCount, to: &self.chunks)
         ProtobufBytes.append(field: 1, integer: first, to: &self.chunks)
         ProtobufBytes.append(field: 2, integer: last, to: &self.chunks)
@@ -167,6 +168,5 @@ struct FrameWriter: ~Copyable {
             self.chunks = []
         }
         self.output += tail
-        self.hasFrame = true
     }
 }

@@ -1,4 +1,5 @@
 import Common
+import CredentialProviders
 import Foundation
 import RequestSigning
 import Synchronization

@@ -55,7 +55,7 @@ struct FrameTests {
         var writer = FrameWriter()
         writer.begin(set.series[0], in: set, queryIndex: 0)
         try writer.append(set.series[0], in: set)
-        writer.end()
+        try writer.end()
         let expected =
             "466b7d17e50a440a0e0a085f5f6e616d655f5f120275700a080a036a6f6212016112280880d095ffbc3110b0ba97ffbc31180122"
             + "16000380a0abfef9623ff000000000000098753097ffc0"
@@ -77,7 +77,7 @@ struct FrameTests {
             for start in stride(from: 0, to: samples.count, by: portion) {
                 try writer.append(self.series(Array(samples[start..<min(start + portion, samples.count)])), in: set)
             }
-            writer.end()
+            try writer.end()
             let frames = try DecodedFrames(Array(writer.take().joined())).frames
             #expect(frames.count == 1 && frames[0].queryIndex == 2)
             #expect(frames[0].chunks.map(\.samples.count) == [120, 120, 61])
@@ -87,7 +87,7 @@ struct FrameTests {
     }
 
     @Test(
-        "a frame that would be too long ends before the chunk that makes it so, and the series goes on",
+        "a series that is too long for one frame is refused, wherever it becomes so",
         arguments: [1, 300, 2_000, 20_000]
     )
     func longSeries(limit: Int) throws {
@@ -99,22 +99,24 @@ struct FrameTests {
             )
         }
         let set = self.set(["__name__": "up", "job": "a"])
-        var writer = FrameWriter(maximumFrameBytes: limit)
-        for _ in 0..<2 {
+        func frame(_ count: Int, limit: Int) throws -> DecodedFrames.Frame? {
+            var writer = FrameWriter(maximumSeriesBytes: limit)
             writer.begin(set.series[0], in: set, queryIndex: 0)
-            try writer.append(self.series(samples), in: set)
-            writer.end()
+            try writer.append(self.series(Array(samples.prefix(count))), in: set)
+            try writer.end()
+            return try DecodedFrames(Array(writer.take().joined())).frames.first
         }
-        let frames = try DecodedFrames(Array(writer.take().joined())).frames
-        #expect(frames.count % 2 == 0)
-        let half = frames.count / 2
-        for frames in [frames[..<half], frames[half...]] {
-            #expect(frames.allSatisfy { $0.labels == frames.first?.labels && $0.labels.count == 2 })
-            #expect(frames.flatMap(\.chunks).flatMap(\.samples).map(\.bits) == samples.map(\.bits))
-            // The head of the message is not counted, and one chunk is always in it.
-            #expect(frames.allSatisfy { $0.byteCount <= limit + 8 || $0.chunks.count == 1 })
-            #expect(frames.count > 1)
+        let error = #expect(throws: ReadError.self) { _ = try frame(6_000, limit: limit) }
+        guard case .seriesTooLong(limit) = error else {
+            Issue.record("another outcome")
+            return
         }
+        // What fits is one frame, up to the last byte: the head of the message is not counted.
+        let whole = try #require(try frame(1_000, limit: 1 << 20))
+        #expect(whole.chunks.flatMap(\.samples).map(\.bits) == samples.prefix(1_000).map(\.bits))
+        let head = 1 + ProtobufBytes.varintSize(UInt64(whole.byteCount))
+        #expect(try frame(1_000, limit: whole.byteCount - head) == whole)
+        #expect(throws: ReadError.self) { _ = try frame(1_000, limit: whole.byteCount - head - 1) }
     }
 
     @Test("long frames are not copied together, and their bytes are the same")
@@ -128,7 +130,7 @@ struct FrameTests {
         for queryIndex in 0...1 {
             writer.begin(set.series[0], in: set, queryIndex: queryIndex)
             try writer.append(self.series(queryIndex == 0 ? Array(samples.prefix(3)) : samples), in: set)
-            writer.end()
+            try writer.end()
         }
         let pending = writer.pendingBytes
         let pieces = writer.take()
@@ -145,11 +147,11 @@ struct FrameTests {
             let set = self.set(labels)
             var writer = FrameWriter()
             writer.begin(set.series[0], in: set, queryIndex: 0)
-            writer.end()
+            try writer.end()
             let none = writer.take()
             #expect(none.isEmpty)
             writer.begin(set.series[0], in: set, queryIndex: 0)
-            writer.end(isListed: true)
+            try writer.end(isListed: true)
             let frames = try DecodedFrames(Array(writer.take().joined())).frames
             #expect(frames.count == 1 && frames[0].labels.count == labels.count && frames[0].chunks.isEmpty)
         }

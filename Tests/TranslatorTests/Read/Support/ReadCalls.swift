@@ -8,7 +8,10 @@ let unlimitedRead = ReadLimits(maxSamples: .max, maxSeries: .max)
 
 /// Takes all the memory it wants.
 let unlimitedMemory: MemoryReservation = { _ in }
-let unlimitedBudget = ReadBudget(limits: unlimitedRead, memory: ReadMemory(reserve: unlimitedMemory))
+let unlimitedBudget = ReadBudget(ReadAccount(limits: unlimitedRead, reserve: unlimitedMemory), query: 0)
+
+/// A matcher that every series passes, since a query must have one.
+let everySeries = ReadRequestBuilder.Matcher("__name__", .regex, ".*")
 
 extension TableReader {
     /// A request that is answered with SAMPLES.

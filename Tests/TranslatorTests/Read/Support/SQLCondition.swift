@@ -1,3 +1,5 @@
+import Common
+import RegularExpressions
 import TimestreamModel
 
 /// The statements that a reader sends, understood a second time: a small SQL of `SELECT * … WHERE` and of rows counted by
@@ -7,7 +9,8 @@ indirect enum SQLCondition: Sendable {
     case either(SQLCondition, SQLCondition)
     case isNull([UInt8], negated: Bool)
     case isIn([UInt8], [[UInt8]], negated: Bool)
-    case like([UInt8], [UInt8], escape: UInt8)
+    case like([UInt8], [UInt8], escape: UInt8, negated: Bool)
+    case expression([UInt8], RegularExpression, negated: Bool)
     case between([UInt8], Int64, Int64)
 
     struct Statement: Sendable {
@@ -45,9 +48,12 @@ indirect enum SQLCondition: Sendable {
         case .isIn(let column, let values, let negated):
             guard let found = try value(column) else { return nil }
             return values.contains(found) != negated
-        case .like(let column, let pattern, let escape):
+        case .like(let column, let pattern, let escape, let negated):
             guard let found = try value(column) else { return nil }
-            return Self.isLike(found[...], pattern[...], escape)
+            return Self.isLike(found[...], pattern[...], escape) != negated
+        case .expression(let column, let expression, let negated):
+            guard let found = try value(column) else { return nil }
+            return expression.matches(found) != negated
         case .between(_, let low, let high):
             return time >= low && (hasFraction ? time < high : time <= high)
         }
@@ -74,6 +80,8 @@ struct SQLParser {
         case literal([UInt8])
         case word(String)
     }
+
+    private static let expressions = Locked<[String: RegularExpression]>([:])
 
     private var tokens: [Token] = []
     private var index = 0
@@ -235,6 +243,11 @@ struct SQLParser {
             try self.expect(")")
             return result
         }
+        if self.skip("REGEXP_LIKE") { return try self.expression(negated: false) }
+        if self.skip("NOT") {
+            try self.expect("REGEXP_LIKE")
+            return try self.expression(negated: true)
+        }
         let column = try self.identifier()
         guard case .word(let operation) = try self.next() else { throw self.mismatch() }
         switch operation {
@@ -244,18 +257,16 @@ struct SQLParser {
             let isNegated = self.skip("NOT")
             try self.expect("NULL")
             return .isNull(column, negated: isNegated)
-        case "LIKE":
-            let pattern = try self.literal()
-            try self.expect("ESCAPE")
-            let escape = try self.literal()
-            guard escape.count == 1 else { throw self.mismatch() }
-            return .like(column, pattern, escape: escape[0])
+        case "LIKE": return try self.like(column, negated: false)
         case "BETWEEN":
             let low = try self.milliseconds()
             try self.expect("AND")
             return .between(column, low, try self.milliseconds())
         case "IN", "NOT":
-            if operation == "NOT" { try self.expect("IN") }
+            if operation == "NOT" {
+                if self.skip("LIKE") { return try self.like(column, negated: true) }
+                try self.expect("IN")
+            }
             try self.expect("(")
             var values = [try self.literal()]
             while self.skip(",") { values.append(try self.literal()) }
@@ -264,5 +275,29 @@ struct SQLParser {
         default:
             throw self.mismatch()
         }
+    }
+
+    private mutating func like(_ column: [UInt8], negated: Bool) throws(TimestreamError) -> SQLCondition {
+        let pattern = try self.literal()
+        try self.expect("ESCAPE")
+        let escape = try self.literal()
+        guard escape.count == 1 else { throw self.mismatch() }
+        return .like(column, pattern, escape: escape[0], negated: negated)
+    }
+
+    /// What stands behind `REGEXP_LIKE`, which looks for its pattern anywhere.
+    private mutating func expression(negated: Bool) throws(TimestreamError) -> SQLCondition {
+        try self.expect("(")
+        let column = try self.identifier()
+        try self.expect(",")
+        let pattern = String(decoding: try self.literal(), as: UTF8.self)
+        try self.expect(")")
+        // A reader's patterns come again and again.
+        let cached = Self.expressions.withLock { $0[pattern] }
+        guard let expression = cached ?? (try? RegularExpression("(?s:.*)(?-s:\(pattern))(?s:.*)")) else {
+            throw self.mismatch()
+        }
+        if cached == nil { Self.expressions.withLock { $0[pattern] = expression } }
+        return .expression(column, expression, negated: negated)
     }
 }
