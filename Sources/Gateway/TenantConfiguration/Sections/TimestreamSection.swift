@@ -21,29 +21,34 @@ struct TimestreamSection {
         localReader.finish()
 
         let region = reader.field("region")
-        let onlyForAWS = [
-            "write_endpoint", "query_endpoint", "ca_bundle", "proxy", "sts_endpoint", "metadata_endpoint", "dual_stack",
-            "fips",
-        ].map { reader.field($0) }
+        let writeEndpoint = reader.field("write_endpoint")
+        let queryEndpoint = reader.field("query_endpoint")
+        let caBundle = reader.field("ca_bundle")
+        let proxy = reader.field("proxy")
+        let stsEndpoint = reader.field("sts_endpoint")
+        let metadataEndpoint = reader.field("metadata_endpoint")
+        // Of the hosts that are asked for endpoints.
+        let dualStack = reader.field("dual_stack")
+        let fips = reader.field("fips")
         self.settings = TimestreamSettings(
             backend: backend == .aws ? .aws : .local(engine),
             region: region?.region(),
-            writeEndpoint: onlyForAWS[0]?.endpoint(),
-            queryEndpoint: onlyForAWS[1]?.endpoint(),
-            caBundlePath: onlyForAWS[2]?.pemFile(.certificates)?.path,
-            proxy: onlyForAWS[3]?.proxy(),
-            stsEndpoint: onlyForAWS[4]?.endpoint(carrying: "credentials", such: "https://sts.eu-west-1.amazonaws.com"),
-            metadataEndpoint: onlyForAWS[5]?.metadataEndpoint(),
-            isDualStack: onlyForAWS[6]?.boolean() ?? false,
-            isFIPS: onlyForAWS[7]?.boolean() ?? false
+            writeEndpoint: writeEndpoint?.endpoint(),
+            queryEndpoint: queryEndpoint?.endpoint(),
+            caBundlePath: caBundle?.pemFile(.certificates)?.path,
+            proxy: proxy?.proxy(),
+            stsEndpoint: stsEndpoint?.endpoint(carrying: "credentials", such: "https://sts.eu-west-1.amazonaws.com"),
+            metadataEndpoint: metadataEndpoint?.metadataEndpoint(),
+            isDualStack: dualStack?.boolean() ?? false,
+            isFIPS: fips?.boolean() ?? false
         )
         reader.finish()
 
         switch backend {
         case .aws:
             local?.report("only used with backend: local", remedy: "remove it, or write backend: local")
-            if onlyForAWS[0] != nil, onlyForAWS[1] != nil {
-                for field in onlyForAWS[4...] {
+            if writeEndpoint != nil, queryEndpoint != nil {
+                for field in [dualStack, fips] {
                     field?.report(
                         "chooses the hosts that are asked for endpoints, but both endpoints are given",
                         remedy: "remove it, or write_endpoint and query_endpoint"
@@ -51,6 +56,9 @@ struct TimestreamSection {
                 }
             }
         case .local:
+            let onlyForAWS = [
+                writeEndpoint, queryEndpoint, caBundle, proxy, stsEndpoint, metadataEndpoint, dualStack, fips,
+            ]
             for field in onlyForAWS {
                 field?.report("only used with backend: aws", remedy: "remove it, or write backend: aws")
             }
