@@ -7,11 +7,12 @@ import TimestreamModel
 
 /// The local engine without network and threads, with one table.
 ///
-/// Its callers take turns, as SQLite's connection demands.
+/// Its callers take turns, as SQLite's connection demands: the queries of one request come at once.
 final class EngineTable: TimestreamStore {
     static let name = TableName(database: "metrics", table: "prometheus")
 
     private let connection: SQLiteConnection
+    private let turn = Locked(())
 
     /// - Parameter bodies: `WriteRecords` calls, for the table `name`.
     init(_ bodies: [[UInt8]]) {
@@ -38,6 +39,12 @@ final class EngineTable: TimestreamStore {
     ///
     /// - Throws: what is wrong with the statement; an error of any other kind ends the process.
     func page(_ statement: String, maximumRows: Int) throws(ServiceError) -> QueryPage {
+        try self.turn.withLock { (_) throws(ServiceError) in
+            try self.pageInTurn(statement, maximumRows: maximumRows)
+        }
+    }
+
+    private func pageInTurn(_ statement: String, maximumRows: Int) throws(ServiceError) -> QueryPage {
         let control = RunControl()
         let caller = Caller(keyID: "key", region: "us-east-1", tables: nil)
         do throws(ServiceError) {
