@@ -76,8 +76,8 @@ let package = Package(
         .executableTarget(
             name: "GatewayCommand",
             dependencies: [
-                "GatewayServer", "QueryExplaining", "TenantConfiguration", "Translator", "TimestreamModel", "Common",
-                argumentParser, logging,
+                "GatewayServer", "QueryExplaining", "StoreInspection", "TenantConfiguration", "Translator",
+                "TimestreamModel", "Common", argumentParser, logging,
             ],
             path: "Sources/App/GatewayCommand",
             swiftSettings: sourceSettings
@@ -90,6 +90,14 @@ let package = Package(
                 "TimestreamService", "TimestreamLocal", "CredentialProviders", "RequestSigning", "TimestreamModel",
                 "HTTPServing", "TLSTransport", "UpstreamHTTP", "Common", logging, serviceLifecycle,
                 unixSignals, httpTypes,
+            ]
+        ),
+        source(
+            "StoreInspection",
+            in: "App",
+            [
+                "GatewayServer", "TenantConfiguration", "TimestreamService", "CredentialProviders", "RequestSigning",
+                "TimestreamModel", "UpstreamHTTP", "Common", logging,
             ]
         ),
         source("AdminConsole", in: "App", ["Common", httpTypes]),
@@ -148,6 +156,7 @@ let package = Package(
         // What several test targets share: processes, sockets, certificates made on the spot.
         .target(name: "TestSupport", dependencies: ["Common"], path: "Tests/Support", swiftSettings: strict),
         tests(of: "AdminConsole", in: "App", ["Common", httpTypes]),
+        tests(of: "StoreInspection", in: "App", ["TenantConfiguration", "TimestreamModel", "Common", "TestSupport"]),
         tests(of: "QueryExplaining", in: "App", ["Translator", "TimestreamModel", "TestSupport"]),
         tests(
             of: "RequestHandling",

@@ -19,7 +19,7 @@ def run(*arguments, cwd=None, env=None):
     return result.returncode, result.stdout, result.stderr
 
 
-@pytest.mark.parametrize("command", [(), ("serve",), ("check",), ("explain",), ("local",), ("health",)])
+@pytest.mark.parametrize("command", [(), ("serve",), ("check",), ("policy",), ("explain",), ("local",), ("health",)])
 def test_help_tells_a_stranger_what_to_do(command):
     code, output, _ = run(*command, "--help")
     assert code == 0 and "OVERVIEW" in output and "OPTIONS" in output

@@ -13,6 +13,8 @@ struct GatewayCommand: AsyncParsableCommand {
 
             First steps:
               timestream-gateway check                       look at ./tenants.yaml without starting anything
+              timestream-gateway check --connect             and at each tenant's store
+              timestream-gateway policy                      print the IAM policy that they need
               timestream-gateway                             serve ./tenants.yaml
               timestream-gateway explain --help              see the SQL that a query becomes
               curl http://127.0.0.1:9202/metrics             what it does
@@ -20,7 +22,7 @@ struct GatewayCommand: AsyncParsableCommand {
             Exit codes: 0 all is well, 1 it could not start or run, 64 wrong arguments, 78 the configuration is bad.
             """,
         version: GatewayVersion.current,
-        subcommands: [Serve.self, Check.self, Explain.self, Local.self, Health.self, Version.self],
+        subcommands: [Serve.self, Check.self, Policy.self, Explain.self, Local.self, Health.self, Version.self],
         defaultSubcommand: Serve.self
     )
 }

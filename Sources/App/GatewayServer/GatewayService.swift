@@ -203,7 +203,7 @@ struct GatewayService: Service {
         var stores: [String: TenantStores] = [:]
         for tenant in self.configuration.tenants {
             let makeStore: @Sendable (any CredentialSource) -> any TimestreamStore = { source in
-                TimestreamServiceClient(
+                let client = TimestreamServiceClient(
                     configuration: TimestreamServiceConfiguration(
                         tenant: tenant.id,
                         region: tenant.region,
@@ -217,6 +217,7 @@ struct GatewayService: Service {
                     metrics: metrics,
                     logger: logger
                 )
+                return tenant.storeThatMakesTable(client, metrics: metrics, logger: logger) ?? client
             }
             if case .caller = tenant.credentials {
                 stores[tenant.id] = .ofCallers { keys in

@@ -1,9 +1,9 @@
 import Common
-import CredentialProviders
+package import CredentialProviders
 import Foundation
 import Logging
 import RequestSigning
-import TenantConfiguration
+package import TenantConfiguration
 import UpstreamHTTP
 
 /// What each tenant's calls are signed with: one source a tenant, so that a fault of one is no other's, even where two
@@ -94,7 +94,8 @@ struct TenantCredentials {
 }
 
 extension CredentialSettings {
-    fileprivate func provider(in surroundings: CredentialSurroundings) -> any CredentialProvider {
+    /// Where the credentials come from; not for keys of the local engine and of callers, which are known otherwise.
+    package func provider(in surroundings: CredentialSurroundings) -> any CredentialProvider {
         switch self {
         case .keyPair(let id, let secret, let token):
             KeyPairProvider(AccessKey(accessKeyID: id, secretAccessKey: secret, sessionToken: token))

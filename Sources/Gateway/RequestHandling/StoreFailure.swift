@@ -59,33 +59,12 @@ struct StoreFailure {
 
     /// What is missing, and what mends it, as far as the service's words tell.
     var mending: Logger.Metadata {
-        if self.error.isClosedToNewCustomers {
-            let remedy =
-                "Amazon Timestream for LiveAnalytics is closed to new customers since 20 June 2025, and this AWS account is "
-                + "not an existing one: no policy mends that; use an account that is, or backend: local"
-            return ["remedy": .string(remedy)]
-        }
-        switch self.error.code {
-        case .accessDenied:
-            guard let missing = MissingPermission(message: self.error.message) else { return [:] }
-            var metadata: Logger.Metadata = [
-                "iam.action": .string(missing.action), "remedy": .string(oneLine(missing.remedy, limitBytes: 1024)),
-            ]
+        guard !self.isForbidden, let remedy = self.error.remedy else { return [:] }
+        var metadata: Logger.Metadata = ["remedy": .string(oneLine(remedy, limitBytes: 1024))]
+        if self.error.code == .accessDenied, let missing = MissingPermission(message: self.error.message) {
+            metadata["iam.action"] = .string(missing.action)
             if let resource = missing.resource { metadata["iam.resource"] = .string(resource) }
-            return metadata
-        case .resourceNotFound:
-            return ["remedy": "make the tenant's database and table in its region, or name those that exist"]
-        case .serviceQuotaExceeded:
-            return ["remedy": "ask AWS to raise the quota that the message names"]
-        case .unknownOperation:
-            return [
-                "remedy":
-                    "the endpoint is not one of Timestream's cells: mend or remove write_endpoint and query_endpoint"
-            ]
-        case .signature where !self.isForbidden:
-            return ["remedy": "mend the tenant's keys, or this machine's clock"]
-        default:
-            return [:]
         }
+        return metadata
     }
 }

@@ -83,7 +83,8 @@ package enum ConfigurationSummary {
         let limits = tenant.limits
         return [
             tenant.id,
-            "\(tenant.database).\(tenant.table)" + (tenant.sharedTable ? " (shared)" : ""),
+            "\(tenant.database).\(tenant.table)" + (tenant.sharedTable ? " (shared)" : "")
+                + (tenant.createMissing == nil ? "" : " (made if missing)"),
             tenant.region,
             Self.proof(tenant.authentication),
             Self.credentials(tenant.credentials),

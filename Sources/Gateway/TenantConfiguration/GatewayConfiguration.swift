@@ -127,6 +127,24 @@ package struct TenantSettings: Sendable {
     package var authentication: AuthenticationSettings
     package var limits: TenantLimits
     package var mapping: MappingSettings
+    /// How the table and its database are made if they are missing; absent: that is an operator's fault.
+    package var createMissing: CreateMissingSettings?
+}
+
+/// How a table is made that is not there.
+package struct CreateMissingSettings: Sendable, Equatable {
+    package struct PartitionKey: Sendable, Equatable {
+        package var dimension: String
+        /// Whether records without it are refused.
+        package var isRequired: Bool
+    }
+    /// What the memory store keeps.
+    package var memoryStoreHours: Int
+    package var magneticStoreDays: Int
+    /// Whether samples older than what the memory store keeps are taken.
+    package var magneticStoreWrites: Bool
+    /// Absent: the measure name.
+    package var partitionKey: PartitionKey?
 }
 
 /// What a tenant's calls are signed with.

@@ -94,7 +94,7 @@ func instant(_ text: String, in what: String) throws(CredentialError) -> Int64 {
 }
 
 /// ISO 8601 as AWS and its tools write it.
-enum TimeText {
+package enum TimeText {
     /// Seconds since 1970-01-01 UTC of `2026-01-31T12:00:00[.fraction](Z|±hh[:]mm)`, a fraction cut off; `nil` otherwise.
     static func seconds(_ text: String) -> Int64? {
         var rest = Substring(text)
@@ -133,7 +133,7 @@ enum TimeText {
     }
 
     /// `2026-01-31T12:00:00Z`, for logs.
-    static func text(_ seconds: Int64) -> String {
+    package static func text(_ seconds: Int64) -> String {
         let (days, rest) = seconds.floored(by: 86400)
         let date = CivilDate(daysSinceEpoch: days)
         func padded(_ value: Int64, _ count: Int) -> String {

@@ -7,6 +7,9 @@ enum TimestreamOperation: String, Sendable, CaseIterable {
     case query = "Query"
     case cancelQuery = "CancelQuery"
     case describeEndpoints = "DescribeEndpoints"
+    case describeTable = "DescribeTable"
+    case createTable = "CreateTable"
+    case createDatabase = "CreateDatabase"
 }
 
 /// What is counted about one tenant's calls. A retry is a call of its own here.

@@ -9,7 +9,8 @@ package import UpstreamHTTP
 ///
 /// Everything it keeps (endpoints, metrics) is this tenant's own, so no fault of one tenant's reaches another.
 package final class TimestreamServiceClient: TimestreamStore {
-    /// A call of the Write API that takes longer is given up and tried again; queries may take the whole deadline.
+    /// A call of the Write API that takes longer is given up and tried again; queries and what changes tables may take the
+    /// whole deadline.
     private static let writeTimeout: Duration = .seconds(10)
     private static let cancelTimeout: Duration = .seconds(5)
 
@@ -107,7 +108,7 @@ package final class TimestreamServiceClient: TimestreamStore {
     }
 
     /// Sends a call until it succeeds, fails for good, or the deadline, the retries or their budget are used up.
-    private func call<Result: Sendable>(
+    func call<Result: Sendable>(
         _ operation: TimestreamOperation,
         _ api: TimestreamAPI,
         _ body: FrozenBytes,

@@ -36,6 +36,13 @@ package struct TimestreamServiceConfiguration: Sendable {
         self.hosts = hosts
     }
 
+    /// The same, for a person who waits for the answer: a call that fails is tried again twice, not ten times.
+    package func withFewRetries() -> Self {
+        var configuration = self
+        configuration.retries.maxRetries = 2
+        return configuration
+    }
+
     func configuredEndpoint(_ api: TimestreamAPI) -> Endpoint? {
         switch api {
         case .write: self.writeEndpoint.map { Endpoint($0) }

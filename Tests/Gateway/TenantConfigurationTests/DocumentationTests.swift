@@ -50,6 +50,7 @@ struct DocumentationTests {
                   a:
                     zzz: 1
                     credentials: {zzz: 1}
+                    create_missing: {zzz: 1, partition_key: {zzz: 1}}
                     auth: {zzz: 1, client_certificate: {zzz: 1}, basic: [{zzz: 1}], bearer: [{zzz: 1}]}
                 """
             )
@@ -57,7 +58,7 @@ struct DocumentationTests {
         let lists = problems.split(separator: "\n").compactMap { line in
             line.firstRange(of: "known keys: ").map { line[$0.upperBound...].split(separator: ", ") }
         }
-        #expect(lists.count == 18)
+        #expect(lists.count == 20)
         let text = String(decoding: try Repository.bytes("docs/configuration.md"), as: UTF8.self)
         for key in Set(lists.joined().map { String($0) }) {
             #expect(["`\(key)", ".\(key)`", "## \(key)"].contains { text.contains($0) }, "\(key)")

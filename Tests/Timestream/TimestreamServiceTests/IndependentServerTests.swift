@@ -50,6 +50,19 @@ struct IndependentServerTests {
         #expect(last.nextToken == nil)
         await fixture.client.cancelQuery(id: first.queryID)
         #expect(fixture.calls("CancelQuery", "none") == 1)
+        let table = TableName(database: "db", table: "prometheus")
+        let deadline = ContinuousClock.now + .seconds(20)
+        try await fixture.client.createDatabase("db", deadline: deadline)
+        for key in [nil, TableSettings.PartitionKey(dimension: "job", isRequired: false)] {
+            let settings = TableSettings(
+                memoryStoreHours: 24,
+                magneticStoreDays: 365,
+                magneticStoreWrites: key == nil,
+                partitionKey: key
+            )
+            try await fixture.client.createTable(table, settings, deadline: deadline)
+        }
+        #expect(try await fixture.client.describeTable(table, deadline: deadline).memoryStoreHours == 24)
         #expect(fixture.calls("DescribeEndpoints", "none") == (isDiscovered ? 2 : 0))
 
         // The oracle does refuse: a body that the model does not allow, and another key's signature.
@@ -90,11 +103,33 @@ struct IndependentServerTests {
             let request = UpstreamRequest(method: "POST", url: url + "/", headers: headers, body: bytes)
             return try await fixture.upstream.send(request, deadline: .now + .seconds(30))
         }
-        #expect(try await prepare("CreateDatabase", #"{"DatabaseName":"db"}"#).status == 200)
-        #expect(try await prepare("CreateTable", #"{"DatabaseName":"db","TableName":"t"}"#).status == 200)
+        let deadline = ContinuousClock.now + .seconds(30)
+        let settings = TableSettings(
+            memoryStoreHours: 24,
+            magneticStoreDays: 365,
+            magneticStoreWrites: true,
+            partitionKey: TableSettings.PartitionKey(dimension: "a", isRequired: true)
+        )
+        let store = TableCreatingStore(
+            client: fixture.client,
+            table: TableName(database: "db", table: "t"),
+            settings: settings,
+            metrics: fixture.registry,
+            logger: fixture.client.logger
+        )
+        let table = TableName(database: "db", table: "t")
+        let absent = await failure { try await fixture.client.describeTable(table, deadline: deadline) }
+        #expect(absent?.code == .resourceNotFound)
 
         let records = #"[{"MeasureName":"up","MeasureValue":"1","Dimensions":[{"Name":"a","Value":"b"}],"Time":"1"}]"#
-        try await self.write(fixture, #"{"DatabaseName":"db","TableName":"t","Records":\#(records)}"#)
+        let body = FrozenBytes(Array(#"{"DatabaseName":"db","TableName":"t","Records":\#(records)}"#.utf8))
+        // There is neither table nor database yet.
+        try await store.writeRecords(body: body, deadline: deadline)
+        let description = try await fixture.client.describeTable(table, deadline: deadline)
+        #expect(description.memoryStoreHours == 24)
+        #expect(description.magneticStoreDays == 365)
+        #expect(description.magneticStoreWrites == true)
+        #expect(description.partitionDimension == "a")
         let missing = await failure {
             try await self.write(fixture, #"{"DatabaseName":"nowhere","TableName":"t","Records":\#(records)}"#)
         }

@@ -94,7 +94,12 @@ class Handler(BaseHTTPRequestHandler):
             if "NextToken" not in values:
                 page["NextToken"] = "more/+="
             return page
-        return {"CancellationMessage": "cancelled"}
+        if operation == "CancelQuery":
+            return {"CancellationMessage": "cancelled"}
+        if operation == "CreateDatabase":
+            return {"Database": {"DatabaseName": values["DatabaseName"]}}
+        retention = {"MemoryStoreRetentionPeriodInHours": 24, "MagneticStoreRetentionPeriodInDays": 365}
+        return {"Table": {"TableName": values["TableName"], "TableStatus": "ACTIVE", "RetentionProperties": retention}}
 
     def log_message(self, *arguments):
         pass

@@ -42,6 +42,14 @@ struct TenantSection {
             }
         }
 
+        let createMissing = reader.field("create_missing")
+        if case .local = inherited.timestream.backend {
+            createMissing?.report(
+                "only used with backend: aws",
+                remedy: "remove it: the embedded engine makes every tenant's table"
+            )
+        }
+
         let credentials = reader.field("credentials")
         self.credentialsPlace = credentials?.place
         if credentials == nil, !reader.has("credentials"), inherited.timestream.backend == .aws {
@@ -86,7 +94,8 @@ struct TenantSection {
             credentials: credentialSettings,
             authentication: authentication,
             limits: TenantLimits(reader.mapping("limits"), inherited: inherited.limits),
-            mapping: MappingSettings(reader.mapping("mapping"), inherited: inherited.mapping)
+            mapping: MappingSettings(reader.mapping("mapping"), inherited: inherited.mapping),
+            createMissing: createMissing.map { CreateMissingSettings($0.mapping()) }
         )
         reader.finish()
     }

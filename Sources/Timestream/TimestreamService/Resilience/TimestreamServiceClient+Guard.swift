@@ -22,7 +22,7 @@ extension TimestreamServiceClient {
             case .writeRecords: self.learned.gate(.write)
             case .query: self.learned.gate(.query)
             // A few small calls, and one of them ends what holds a place.
-            case .cancelQuery, .describeEndpoints: nil
+            case .cancelQuery, .describeEndpoints, .describeTable, .createTable, .createDatabase: nil
             }
         if let gate { try await self.enter(gate, endpoint, deadline) }
         var outcome = AdaptiveLimit.Outcome.other
