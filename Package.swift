@@ -86,12 +86,13 @@ let package = Package(
             "GatewayServer",
             in: "App",
             [
-                "AdminConsole", "RequestHandling", "TenantAccess", "TenantConfiguration", "Translator",
+                "LambdaRuntime", "AdminConsole", "RequestHandling", "TenantAccess", "TenantConfiguration", "Translator",
                 "TimestreamService", "TimestreamLocal", "CredentialProviders", "RequestSigning", "TimestreamModel",
                 "HTTPServing", "TLSTransport", "UpstreamHTTP", "Common", logging, serviceLifecycle,
                 unixSignals, httpTypes,
             ]
         ),
+        source("LambdaRuntime", in: "App", ["TLSTransport", "UpstreamHTTP", "Common", httpTypes, logging]),
         source("AdminConsole", in: "App", ["Common", httpTypes]),
         source("QueryExplaining", in: "App", ["Translator", "TimestreamModel", "Common"]),
         source(
@@ -147,6 +148,12 @@ let package = Package(
 
         // What several test targets share: processes, sockets, certificates made on the spot.
         .target(name: "TestSupport", dependencies: ["Common"], path: "Tests/Support", swiftSettings: strict),
+        tests(
+            of: "LambdaRuntime",
+            in: "App",
+            ["TestSupport", "TLSTransport", "UpstreamHTTP", "Common", httpTypes, logging],
+            resources: [.copy("Events")]
+        ),
         tests(of: "AdminConsole", in: "App", ["Common", httpTypes]),
         tests(of: "QueryExplaining", in: "App", ["Translator", "TimestreamModel", "TestSupport"]),
         tests(

@@ -34,14 +34,19 @@ struct LogOptions: ParsableArguments {
     @Option(name: .customLong("log.format"), help: "logfmt or json, one line an event, on standard error.")
     var format: LineLogHandler.Format = .logfmt
 
-    /// - Parameter isLogging: if not, nothing is written at all.
+    var makeLogger: @Sendable (String) -> Logger { self.makeLogger(isLogging: true) }
+
     func makeLogger(isLogging: Bool) -> @Sendable (String) -> Logger {
-        guard isLogging else { return { Logger(label: $0) { _ in SwiftLogNoOpLogHandler() } } }
-        return self.makeLogger
+        Self.makeLogger(level: self.level, format: self.format, isLogging: isLogging)
     }
 
-    var makeLogger: @Sendable (String) -> Logger {
-        let (format, level) = (self.format, self.level)
+    /// - Parameter isLogging: if not, nothing is written at all.
+    static func makeLogger(
+        level: Logger.Level,
+        format: LineLogHandler.Format,
+        isLogging: Bool
+    ) -> @Sendable (String) -> Logger {
+        guard isLogging else { return { Logger(label: $0) { _ in SwiftLogNoOpLogHandler() } } }
         return { label in
             Logger(label: label) { LineLogHandler(label: $0, format: format, level: level) }
         }

@@ -28,6 +28,10 @@ struct Serve: AsyncParsableCommand {
     }
 
     func run() async throws {
+        // A function's bootstrap is started without arguments.
+        if Lambda.isCalledFor, self.file.named == nil, self.connector.values.isEmpty {
+            return try await Lambda().run()
+        }
         let configuration: GatewayConfiguration
         let makeLogger: @Sendable (String) -> Logger
         if self.connector.values.isEmpty {

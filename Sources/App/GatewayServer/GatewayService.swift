@@ -157,7 +157,7 @@ struct GatewayService: Service {
 
     // MARK: Stores
 
-    private var upstreamConfiguration: UpstreamConfiguration {
+    var upstreamConfiguration: UpstreamConfiguration {
         UpstreamConfiguration(
             caBundlePath: self.configuration.timestream.caBundlePath,
             proxy: self.configuration.timestream.proxy
@@ -165,7 +165,7 @@ struct GatewayService: Service {
     }
 
     /// The embedded engine and its listener.
-    private struct RunningEngine {
+    struct RunningEngine {
         var engine: LocalEngine
         var listener: HTTPListener
         var keyring: LocalKeyring
@@ -189,7 +189,7 @@ struct GatewayService: Service {
         return RunningEngine(engine: engine, listener: listener, keyring: keyring)
     }
 
-    private func makeStores(
+    func makeStores(
         engine: RunningEngine?,
         credentials: TenantCredentials,
         upstream: UpstreamClient,

@@ -12,6 +12,10 @@ package struct GatewayConfiguration: Sendable {
     package var warnings: [ConfigurationProblem]
     /// Whether it comes from the flags or variables of AWS' connector, whose log lines and metrics page are expected then.
     package var isConnector = false
+
+    mutating func waitForNothing() {
+        for index in self.tenants.indices { self.tenants[index].limits.maxWait = .zero }
+    }
 }
 
 /// Where a listener binds.

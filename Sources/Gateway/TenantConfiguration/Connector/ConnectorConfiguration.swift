@@ -43,6 +43,7 @@ package struct ConnectorConfiguration: Sendable {
             warnings: context.warnings,
             isConnector: origin == .flags
         )
+        if origin == .environment { self.gateway.waitForNothing() }
     }
 
     /// The same table for callers that AWS has authenticated: calls are signed with the function's own role, and there is
