@@ -90,7 +90,13 @@ private struct LambdaParts {
         let service = GatewayService(configuration: configuration, version: version, makeLogger: makeLogger)
         // Nobody scrapes a function; the counters of two configurations must not mix either way.
         let metrics = MetricRegistry()
-        self.upstream = try UpstreamClient(service.upstreamConfiguration, metrics: metrics)
+        var upstreamConfiguration = service.upstreamConfiguration
+        // libcurl looks where this machine's distribution keeps the authorities, which is not where Lambda's does; the
+        // package brings its own and says so in the way of OpenSSL.
+        if upstreamConfiguration.caBundlePath == nil {
+            upstreamConfiguration.caBundlePath = ProcessInfo.processInfo.environment["SSL_CERT_FILE"]
+        }
+        self.upstream = try UpstreamClient(upstreamConfiguration, metrics: metrics)
         self.credentials = try TenantCredentials(
             tenants: configuration.tenants,
             timestream: configuration.timestream,
