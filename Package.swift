@@ -86,7 +86,7 @@ let package = Package(
             "GatewayServer",
             in: "App",
             [
-                "AdminConsole", "RequestHandling", "TenantAccess", "TenantConfiguration", "Translator",
+                "LambdaRuntime", "AdminConsole", "RequestHandling", "TenantAccess", "TenantConfiguration", "Translator",
                 "TimestreamService", "TimestreamLocal", "CredentialProviders", "RequestSigning", "TimestreamModel",
                 "HTTPServing", "TLSTransport", "UpstreamHTTP", "Common", logging, serviceLifecycle,
                 unixSignals, httpTypes,
@@ -100,6 +100,7 @@ let package = Package(
                 "TimestreamModel", "UpstreamHTTP", "Common", logging,
             ]
         ),
+        source("LambdaRuntime", in: "App", ["TLSTransport", "UpstreamHTTP", "Common", httpTypes, logging]),
         source("AdminConsole", in: "App", ["Common", httpTypes]),
         source("QueryExplaining", in: "App", ["Translator", "TimestreamModel", "Common"]),
         source(
@@ -155,6 +156,12 @@ let package = Package(
 
         // What several test targets share: processes, sockets, certificates made on the spot.
         .target(name: "TestSupport", dependencies: ["Common"], path: "Tests/Support", swiftSettings: strict),
+        tests(
+            of: "LambdaRuntime",
+            in: "App",
+            ["TestSupport", "TLSTransport", "UpstreamHTTP", "Common", httpTypes, logging],
+            resources: [.copy("Events")]
+        ),
         tests(of: "AdminConsole", in: "App", ["Common", httpTypes]),
         tests(of: "StoreInspection", in: "App", ["TenantConfiguration", "TimestreamModel", "Common", "TestSupport"]),
         tests(of: "QueryExplaining", in: "App", ["Translator", "TimestreamModel", "TestSupport"]),

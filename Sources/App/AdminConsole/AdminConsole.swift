@@ -65,11 +65,7 @@ package struct AdminConsole: HTTPResponder {
         case "/-/ready":
             return self.isReady() ? .text(.ok, "ready") : .text(.serviceUnavailable, "draining")
         case "/metrics":
-            return OutgoingResponse(
-                status: .ok,
-                headerFields: [.contentType: "text/plain; version=0.0.4; charset=utf-8"],
-                body: Array(self.metrics.exposition().utf8)
-            )
+            return .exposition(of: self.metrics)
         case MetadataPage.path:
             return self.metadata.answer(Substring(target.drop { $0 != "?" }.dropFirst()))
         default:

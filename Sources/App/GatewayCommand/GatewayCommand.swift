@@ -22,7 +22,9 @@ struct GatewayCommand: AsyncParsableCommand {
             Exit codes: 0 all is well, 1 it could not start or run, 64 wrong arguments, 78 the configuration is bad.
             """,
         version: GatewayVersion.current,
-        subcommands: [Serve.self, Check.self, Policy.self, Explain.self, Local.self, Health.self, Version.self],
+        subcommands: [
+            Serve.self, Check.self, Policy.self, Explain.self, Local.self, Lambda.self, Health.self, Version.self,
+        ],
         defaultSubcommand: Serve.self
     )
 }

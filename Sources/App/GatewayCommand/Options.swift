@@ -6,8 +6,13 @@ import TenantConfiguration
 
 /// `--config`, and what loading it can end in.
 struct ConfigurationFile: ParsableArguments {
-    @Option(name: .customLong("config"), help: "The configuration file.")
-    var path = "tenants.yaml"
+    @Option(
+        name: .customLong("config"),
+        help: ArgumentHelp("The configuration file. (default: tenants.yaml)", valueName: "path")
+    )
+    var named: String?
+
+    var path: String { self.named ?? "tenants.yaml" }
 
     /// - Throws: exit code 78 (EX_CONFIG) after printing every problem of the file.
     func load() throws -> GatewayConfiguration {
@@ -29,8 +34,19 @@ struct LogOptions: ParsableArguments {
     @Option(name: .customLong("log.format"), help: "logfmt or json, one line an event, on standard error.")
     var format: LineLogHandler.Format = .logfmt
 
-    var makeLogger: @Sendable (String) -> Logger {
-        let (format, level) = (self.format, self.level)
+    var makeLogger: @Sendable (String) -> Logger { self.makeLogger(isLogging: true) }
+
+    func makeLogger(isLogging: Bool) -> @Sendable (String) -> Logger {
+        Self.makeLogger(level: self.level, format: self.format, isLogging: isLogging)
+    }
+
+    /// - Parameter isLogging: if not, nothing is written at all.
+    static func makeLogger(
+        level: Logger.Level,
+        format: LineLogHandler.Format,
+        isLogging: Bool
+    ) -> @Sendable (String) -> Logger {
+        guard isLogging else { return { Logger(label: $0) { _ in SwiftLogNoOpLogHandler() } } }
         return { label in
             Logger(label: label) { LineLogHandler(label: $0, format: format, level: level) }
         }
@@ -38,7 +54,12 @@ struct LogOptions: ParsableArguments {
 }
 
 /// Of another module, whose level has no text form of its own.
-extension Logger.Level: @retroactive ExpressibleByArgument {}
+extension Logger.Level: @retroactive ExpressibleByArgument {
+    public init?(argument: String) {
+        // As AWS' connector spells it.
+        self.init(rawValue: argument == "warn" ? "warning" : argument)
+    }
+}
 extension LineLogHandler.Format: ExpressibleByArgument {}
 
 /// A line on standard error.

@@ -50,19 +50,14 @@ struct GatewayService: Service {
         )
         let data = try await HTTPListener.start(
             configuration: try self.dataListenerConfiguration(),
-            responder: responder,
+            responder: self.withTelemetry(responder, metrics),
             group: group,
             metrics: metrics,
             logger: self.makeLogger("listener")
         )
         let admin = try await self.startAdminListener(responder, tenants, metrics)
 
-        for tenant in self.configuration.tenants {
-            let place = "(Database: \(tenant.database), Table: \(tenant.table), Region: \(tenant.region))"
-            let metadata: Logger.Metadata = [LogKey.tenant: .string(tenant.id)]
-            logger.info("Timestream write connection is initialized \(place)", metadata: metadata)
-            logger.info("Timestream query connection is initialized \(place)", metadata: metadata)
-        }
+        self.configuration.logConnections(to: logger)
         let scheme = self.configuration.server.tls == nil ? "http" : "https"
         logger.notice(
             "serving",
@@ -91,6 +86,11 @@ struct GatewayService: Service {
     }
 
     // MARK: Listeners
+
+    private func withTelemetry(_ responder: GatewayResponder, _ metrics: MetricRegistry) -> any HTTPResponder {
+        guard let path = self.configuration.server.telemetryPath else { return responder }
+        return TelemetryResponder(path: path, metrics: metrics, rest: responder)
+    }
 
     private func dataListenerConfiguration() throws -> HTTPListenerConfiguration {
         let server = self.configuration.server
@@ -157,7 +157,7 @@ struct GatewayService: Service {
 
     // MARK: Stores
 
-    private var upstreamConfiguration: UpstreamConfiguration {
+    var upstreamConfiguration: UpstreamConfiguration {
         UpstreamConfiguration(
             caBundlePath: self.configuration.timestream.caBundlePath,
             proxy: self.configuration.timestream.proxy
@@ -165,7 +165,7 @@ struct GatewayService: Service {
     }
 
     /// The embedded engine and its listener.
-    private struct RunningEngine {
+    struct RunningEngine {
         var engine: LocalEngine
         var listener: HTTPListener
         var keyring: LocalKeyring
@@ -189,7 +189,7 @@ struct GatewayService: Service {
         return RunningEngine(engine: engine, listener: listener, keyring: keyring)
     }
 
-    private func makeStores(
+    func makeStores(
         engine: RunningEngine?,
         credentials: TenantCredentials,
         upstream: UpstreamClient,
@@ -209,7 +209,9 @@ struct GatewayService: Service {
                         region: tenant.region,
                         writeEndpoint: tenant.writeEndpoint ?? engineURL,
                         queryEndpoint: tenant.queryEndpoint ?? engineURL,
-                        hosts: hosts
+                        hosts: hosts,
+                        maxWriteRetries: tenant.retries.maxWriteRetries,
+                        maxQueryRetries: tenant.retries.maxReadRetries
                     ),
                     credentials: source,
                     upstream: upstream,

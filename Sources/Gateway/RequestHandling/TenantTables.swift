@@ -38,6 +38,7 @@ final class TenantTable: Sendable {
             dropsSpecialValues: settings.mapping.specialValues == .drop,
             dropsLongNames: settings.mapping.longNames == .drop,
             maxLabelsPerSeries: settings.limits.maxLabelsPerSeries,
+            refusesSpecialValues: settings.mapping.specialValues == .refuse,
             escapesColons: settings.mapping.colons == .escape,
             dimensions: self.dimensions
         )

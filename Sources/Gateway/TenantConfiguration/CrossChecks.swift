@@ -9,7 +9,7 @@ struct CrossChecks {
     let tenants: [TenantSection]
 
     func run() {
-        self.checkListeners()
+        if self.context.isForLambda { self.checkBackend() } else { self.checkListeners() }
         self.checkClientAuthentication()
         self.checkMemory()
         self.checkDefaultTenant()
@@ -46,7 +46,20 @@ struct CrossChecks {
             && (left.host == right.host || everywhere.contains(left.host) || everywhere.contains(right.host))
     }
 
+    private func checkBackend() {
+        guard case .local = self.timestream.settings.backend else { return }
+        self.context.report(
+            self.timestream.place,
+            "the local engine's data would be gone with each environment of the function",
+            remedy: "write backend: aws"
+        )
+    }
+
     private func checkClientAuthentication() {
+        guard !self.context.isForLambda else {
+            self.checkForwardedCertificates()
+            return
+        }
         let tls = self.server.settings.tls
         let hasTenantCA = self.tenants.contains { $0.settings.authentication.clientCertificate?.caPath != nil }
         if let tls, tls.clientAuthentication != .none, tls.clientCAPath == nil, !hasTenantCA {
@@ -75,6 +88,21 @@ struct CrossChecks {
                     remedy: "add server.tls.client_ca, or ca beside the names"
                 )
             }
+        }
+    }
+
+    /// Another server has the handshake: what counts is an authority to check against.
+    private func checkForwardedCertificates() {
+        guard self.server.settings.tls?.clientCAPath == nil else { return }
+        for tenant in self.tenants {
+            guard let place = tenant.authentication?.certificatePlace,
+                tenant.settings.authentication.clientCertificate?.caPath == nil
+            else { continue }
+            self.context.report(
+                place,
+                "there is no CA that the certificates could come from",
+                remedy: "add ca beside the names: nothing listens on Lambda, so there is no server.tls"
+            )
         }
     }
 

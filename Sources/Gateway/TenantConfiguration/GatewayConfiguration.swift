@@ -10,6 +10,12 @@ package struct GatewayConfiguration: Sendable {
     /// What is allowed but unwise: `auth: none`, passwords over plain HTTP off loopback, keys that others can read, an
     /// expired certificate. In the file's order.
     package var warnings: [ConfigurationProblem]
+    /// Whether it comes from the flags or variables of AWS' connector, whose log lines and metrics page are expected then.
+    package var isConnector = false
+
+    mutating func waitForNothing() {
+        for index in self.tenants.indices { self.tenants[index].limits.maxWait = .zero }
+    }
 }
 
 /// Where a listener binds.
@@ -41,6 +47,8 @@ package struct ServerSettings: Sendable {
     package var admin: AdminSettings
     package var limits: ServerLimits
     package var timeouts: ServerTimeouts
+    /// Where the data listener serves the metrics; absent: only the admin listener does.
+    package var telemetryPath: String?
 }
 
 package struct TLSSettings: Sendable {
@@ -129,6 +137,7 @@ package struct TenantSettings: Sendable {
     package var mapping: MappingSettings
     /// How the table and its database are made if they are missing; absent: that is an operator's fault.
     package var createMissing: CreateMissingSettings?
+    package var retries = RetrySettings()
 }
 
 /// How a table is made that is not there.
@@ -145,6 +154,12 @@ package struct CreateMissingSettings: Sendable, Equatable {
     package var magneticStoreWrites: Bool
     /// Absent: the measure name.
     package var partitionKey: PartitionKey?
+}
+
+/// How often calls of the store are tried again; absent: as often as the client does by itself.
+package struct RetrySettings: Sendable, Equatable {
+    package var maxWriteRetries: Int?
+    package var maxReadRetries: Int?
 }
 
 /// What a tenant's calls are signed with.
@@ -242,7 +257,7 @@ package struct TenantLimits: Sendable {
 }
 
 package struct MappingSettings: Sendable {
-    package enum SpecialValues: String, Sendable, CaseIterable { case store, drop }
+    package enum SpecialValues: String, Sendable, CaseIterable { case store, drop, refuse }
     package enum LongNames: String, Sendable, CaseIterable { case refuse, drop }
     package enum Colons: String, Sendable, CaseIterable { case raw, escape }
     package var specialValues: SpecialValues

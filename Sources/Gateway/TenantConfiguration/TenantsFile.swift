@@ -9,12 +9,15 @@ package enum TenantsFile {
     ///   - path: of the file, as the operator named it; problems repeat it. Relative paths inside the file start from the
     ///     folder it stands in.
     ///   - environment: what `${NAME}` in the file's values stands for.
+    ///   - isForLambda: whether events are served and nothing listens: client certificates then need no `server.tls`, and
+    ///     no request waits for its turn, since each second of waiting is paid for.
     /// - Throws: every problem of the file, in the file's order; no message holds a secret.
     package static func load(
         path: String,
-        environment: [String: String]
+        environment: [String: String],
+        isForLambda: Bool = false
     ) throws(ConfigurationProblems) -> GatewayConfiguration {
-        let context = LoadContext(file: path, environment: environment)
+        let context = LoadContext(file: path, environment: environment, isForLambda: isForLambda)
         var configuration: GatewayConfiguration?
         do {
             let bytes = try FileContents.read(path, limitBytes: FileContents.largestConfigurationBytes).bytes
@@ -32,6 +35,7 @@ package enum TenantsFile {
             throw ConfigurationProblems(LoadContext.sorted(context.problems))
         }
         configuration.warnings = LoadContext.sorted(context.warnings)
+        if isForLambda { configuration.waitForNothing() }
         return configuration
     }
 

@@ -13,6 +13,11 @@ package struct TimestreamServiceConfiguration: Sendable {
     /// Which hosts are asked for endpoints that are not configured.
     package var hosts: RegionalHosts
 
+    /// Tries of a call of the Write API after the first; absent: as the policy says.
+    package var maxWriteRetries: Int?
+    /// The same for the Query API.
+    package var maxQueryRetries: Int?
+
     var retries = RetryPolicy()
     var budget = RetryBudget.Policy()
     var circuit = CircuitBreaker.Policy()
@@ -27,13 +32,24 @@ package struct TimestreamServiceConfiguration: Sendable {
         region: String,
         writeEndpoint: String?,
         queryEndpoint: String?,
-        hosts: RegionalHosts = RegionalHosts()
+        hosts: RegionalHosts = RegionalHosts(),
+        maxWriteRetries: Int? = nil,
+        maxQueryRetries: Int? = nil
     ) {
         self.tenant = tenant
         self.region = region
         self.writeEndpoint = writeEndpoint
         self.queryEndpoint = queryEndpoint
         self.hosts = hosts
+        self.maxWriteRetries = maxWriteRetries
+        self.maxQueryRetries = maxQueryRetries
+    }
+
+    func maxRetries(_ api: TimestreamAPI) -> Int {
+        switch api {
+        case .write: self.maxWriteRetries ?? self.retries.maxRetries
+        case .query: self.maxQueryRetries ?? self.retries.maxRetries
+        }
     }
 
     /// The same, for a person who waits for the answer: a call that fails is tried again twice, not ten times.

@@ -56,7 +56,7 @@ struct RecordOrder {
     func pack(
         _ samples: inout [WritePlan.Record],
         _ content: borrowing WriteContent,
-        dropsSpecialValues: Bool,
+        _ options: WriteOptions,
         _ counts: inout WriteCounts,
         _ refusals: inout RefusalSummary
     ) -> Packed {
@@ -73,7 +73,14 @@ struct RecordOrder {
                 )
                 continue
             }
-            if dropsSpecialValues, sample.form == .special {
+            if sample.form == .special, options.refusesSpecialValues {
+                refusals.add(
+                    .specialValue,
+                    samples: 1,
+                    detail: "timeseries[\(series[Int(sample.series)].position)]: the value "
+                        + "\(Double(bitPattern: sample.bits)) at \(sample.timestamp) is not finite"
+                )
+            } else if sample.form == .special, options.dropsSpecialValues {
                 counts.droppedSpecialValues += 1
             } else {
                 ends[self.place(of: sample)] += 1
@@ -87,7 +94,7 @@ struct RecordOrder {
         }
         var records = [WritePlan.Record](repeating: .init(series: 0, timestamp: 0, bits: 0), count: Int(total))
         for sample in samples where WriteOptions.timestampsMilliseconds.contains(sample.timestamp) {
-            if dropsSpecialValues, sample.form == .special { continue }
+            if sample.form == .special, options.leavesOutSpecialValues { continue }
             let place = self.place(of: sample)
             records[Int(ends[place])] = sample
             ends[place] += 1

@@ -15,6 +15,8 @@ package struct RefusalSummary: Sendable, Equatable {
         case recordTooLarge = "record_too_large"
         /// The table takes no more dimensions, not even the overflow column.
         case tooManyDimensions = "too_many_dimensions"
+        /// NaN or an infinity, where the tenant's mapping says `special_values: refuse`.
+        case specialValue = "special_value"
         case timestampOutOfRange = "timestamp_out_of_range"
         case conflictingSample = "conflicting_sample"
         case invalidHistogram = "invalid_histogram"

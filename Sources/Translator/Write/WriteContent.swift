@@ -178,6 +178,11 @@ struct WriteContent: ~Copyable {
             )
             return
         }
+        if reader.isStale, self.options.refusesSpecialValues {
+            let position = self.counts.series - 1
+            self.refusals.add(.specialValue, samples: 1, detail: "timeseries[\(position)]: a stale histogram")
+            return
+        }
         if reader.isStale, self.options.dropsSpecialValues {
             self.counts.droppedSpecialValues += 1
             self.counts.droppedHistograms += 1

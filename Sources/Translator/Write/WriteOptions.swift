@@ -13,6 +13,8 @@ package struct WriteOptions: Sendable {
     package var table: TableName
     /// NaN, stale markers and infinities: stored as records of their own, or dropped and counted.
     package var dropsSpecialValues: Bool
+    /// The same values refused with 400, whatever `dropsSpecialValues` says.
+    package var refusesSpecialValues: Bool
     /// A name that Timestream cannot hold: dropped and counted, or refused with 400.
     package var dropsLongNames: Bool
     /// The colons of recording rules in measure names: escaped, or as they are.
@@ -27,6 +29,7 @@ package struct WriteOptions: Sendable {
         dropsSpecialValues: Bool,
         dropsLongNames: Bool,
         maxLabelsPerSeries: Int,
+        refusesSpecialValues: Bool = false,
         escapesColons: Bool = false,
         dimensions: TableDimensions? = nil
     ) {
@@ -34,9 +37,12 @@ package struct WriteOptions: Sendable {
         self.dimensions = dimensions
         self.table = table
         self.dropsSpecialValues = dropsSpecialValues
+        self.refusesSpecialValues = refusesSpecialValues
         self.dropsLongNames = dropsLongNames
         self.maxLabelsPerSeries = maxLabelsPerSeries
     }
+
+    var leavesOutSpecialValues: Bool { self.dropsSpecialValues || self.refusesSpecialValues }
 
     /// Records a `WriteRecords` call takes (developer guide, "Quotas").
     package static let maximumRecords = 100

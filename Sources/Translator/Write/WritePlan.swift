@@ -124,7 +124,7 @@ package struct WritePlan: Sendable {
         let packed = order.pack(
             &samples,
             content,
-            dropsSpecialValues: options.dropsSpecialValues,
+            options,
             &counts,
             &refusals
         )

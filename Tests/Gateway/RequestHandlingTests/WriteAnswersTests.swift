@@ -123,6 +123,16 @@ struct WriteAnswersTests {
         #expect(gateway.moved == moved(status: 204, received: 4, others))
     }
 
+    @Test("what the tenant's options refuse is told with 400, and the rest is stored")
+    func refusedSpecialValues() async throws {
+        let gateway = try GatewayUnderTest(specialValues: .refuse)
+        let series = [RequestBody.Series(labels: [("__name__", "m"), ("a", "b")], samples: [(.nan, 1), (3, 3)])]
+        let answer = await gateway.send(FakeBody(RequestBody.write(series)))
+        #expect(answer.status == 400)
+        #expect(answer.text.hasPrefix("stored 1 of 2 samples; refused: special_value=1; "))
+        #expect(gateway.store.calls == [["3"]])
+    }
+
     @Test("records rejected by Timestream: the rest is stored, then 400 with counts and reasons")
     func rejected() async throws {
         let gateway = try GatewayUnderTest()

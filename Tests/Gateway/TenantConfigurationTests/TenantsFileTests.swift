@@ -19,6 +19,34 @@ struct TenantsFileTests {
         }
     }
 
+    @Test("a function needs no listener's TLS for certificates, but a CA, and no local engine; nothing waits")
+    func forLambda() throws {
+        let folder = try CaseFolder.shared.get()
+        func load(_ timestream: String, _ certificate: String) throws -> GatewayConfiguration {
+            let text = """
+                version: 1
+                timestream: {\(timestream)}
+                tenants:
+                  a:
+                    database: abc
+                    table: abc
+                    credentials: {from: environment}
+                    auth: {client_certificate: {san_dns: [a.example]\(certificate)}}
+                """
+            let name = "\(UUID().uuidString).yaml"
+            try folder.write(name, Array(text.utf8))
+            defer { try? FileManager.default.removeItem(atPath: folder.path(name)) }
+            return try TenantsFile.load(path: folder.path(name), environment: [:], isForLambda: true)
+        }
+        let aws = "backend: aws, region: us-east-1"
+        let configuration = try load(aws, ", ca: ca.pem")
+        #expect(configuration.tenants.map(\.limits.maxWait) == [.zero])
+        let withoutCA = #expect(throws: ConfigurationProblems.self) { try load(aws, "") }
+        #expect(withoutCA?.description.contains("add ca beside the names") == true)
+        let local = #expect(throws: ConfigurationProblems.self) { try load("backend: local", ", ca: ca.pem") }
+        #expect(local?.description.contains("would be gone with each environment") == true)
+    }
+
     private func problem(_ text: String) throws -> ConfigurationProblem {
         let problems = try self.problems(Array(text.utf8))
         return try #require(problems.first)

@@ -77,6 +77,21 @@ struct ServiceRetryTests {
         await fixture.upstream.shutdown()
     }
 
+    @Test("writes and queries have as many tries as each is given")
+    func triesOfEach() async throws {
+        let server = try ScriptedServer { _ in PassingFault.all[0].reply }
+        defer { server.stop() }
+        let fixture = try ServiceFixture(endpoint: server.url) {
+            $0.maxWriteRetries = 1
+            $0.maxQueryRetries = 0
+        }
+        _ = await failure { try await fixture.write() }
+        #expect(server.requests.count == 2)
+        _ = await failure { _ = try await fixture.query() }
+        #expect(server.requests.count == 3)
+        await fixture.upstream.shutdown()
+    }
+
     @Test(
         "what no retry can mend is reported at once",
         arguments: [

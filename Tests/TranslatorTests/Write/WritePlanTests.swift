@@ -147,6 +147,14 @@ struct WritePlanTests {
         #expect(dropped.recordCount == 1)
         #expect(dropped.counts.droppedSpecialValues == 4)
         #expect(dropped.refusals.isEmpty)
+
+        // Refusing wins, so that what a sender is to hear of is not left out in silence.
+        dropping.refusesSpecialValues = true
+        let refused = try WritePlan.plan(request.bytes, options: dropping)
+        #expect(refused.recordCount == 1)
+        #expect(refused.counts.droppedSpecialValues == 0)
+        #expect(refused.refusals.samplesByReason == [.specialValue: 4])
+        #expect(refused.refusals.details.allSatisfy { $0.hasSuffix("is not finite") })
     }
 
     @Test(

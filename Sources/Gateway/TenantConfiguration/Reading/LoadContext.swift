@@ -23,15 +23,17 @@ final class LoadContext {
     /// The folder that relative paths start from; absolute.
     let folder: String
     let environment: [String: String]
+    let isForLambda: Bool
     private(set) var problems: [ConfigurationProblem] = []
     private(set) var warnings: [ConfigurationProblem] = []
     /// What PEM files held, by kind and path, so that a CA of ten thousand tenants is parsed once.
     var pemContents: [String: Result<PEMFile.Content, PEMFault>] = [:]
 
-    init(file: String, environment: [String: String]) {
+    init(file: String, environment: [String: String], isForLambda: Bool = false) {
         self.file = file
         self.folder = FilePath.folder(of: file)
         self.environment = environment
+        self.isForLambda = isForLambda
     }
 
     func report(_ place: Place, _ message: String, remedy: String?) {

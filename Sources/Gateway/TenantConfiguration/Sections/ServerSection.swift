@@ -102,21 +102,43 @@ struct ServerSection {
     private static func limits(_ reader: inout MappingReader, _ maxBytesInFlightPlace: inout Place) -> ServerLimits {
         let maxBytesInFlight = reader.field("max_bytes_in_flight")
         if let maxBytesInFlight { maxBytesInFlightPlace = maxBytesInFlight.place }
+        let usual = ServerLimits.builtIn
         return ServerLimits(
-            maxBytesInFlight: maxBytesInFlight?.integer(in: 1_048_576...1_099_511_627_776) ?? 268_435_456,
-            maxConnections: reader.integer("max_connections", in: 1...1_000_000, default: 4096),
-            handshakesPerSecond: reader.integer("handshakes_per_second", in: 1...1_000_000, default: 500)
+            maxBytesInFlight: maxBytesInFlight?.integer(in: 1_048_576...1_099_511_627_776) ?? usual.maxBytesInFlight,
+            maxConnections: reader.integer("max_connections", in: 1...1_000_000, default: usual.maxConnections),
+            handshakesPerSecond: reader.integer(
+                "handshakes_per_second",
+                in: 1...1_000_000,
+                default: usual.handshakesPerSecond
+            )
         )
     }
 
     private static func timeouts(_ reader: inout MappingReader) -> ServerTimeouts {
         let wire = Duration.milliseconds(100)...Duration.seconds(600)
+        let usual = ServerTimeouts.builtIn
         return ServerTimeouts(
-            handshake: reader.duration("handshake", in: wire, default: .seconds(10)),
-            header: reader.duration("header", in: wire, default: .seconds(10)),
-            body: reader.duration("body", in: wire, default: .seconds(20)),
-            idle: reader.duration("idle", in: .seconds(1)...Duration.seconds(86_400), default: .seconds(360)),
-            drain: reader.duration("drain", in: .zero...Duration.seconds(3600), default: .seconds(30))
+            handshake: reader.duration("handshake", in: wire, default: usual.handshake),
+            header: reader.duration("header", in: wire, default: usual.header),
+            body: reader.duration("body", in: wire, default: usual.body),
+            idle: reader.duration("idle", in: .seconds(1)...Duration.seconds(86_400), default: usual.idle),
+            drain: reader.duration("drain", in: .zero...Duration.seconds(3600), default: usual.drain)
         )
     }
+}
+
+extension ServerLimits {
+    /// What counts where the file says nothing.
+    static let builtIn = ServerLimits(maxBytesInFlight: 268_435_456, maxConnections: 4096, handshakesPerSecond: 500)
+}
+
+extension ServerTimeouts {
+    /// What counts where the file says nothing.
+    static let builtIn = ServerTimeouts(
+        handshake: .seconds(10),
+        header: .seconds(10),
+        body: .seconds(20),
+        idle: .seconds(360),
+        drain: .seconds(30)
+    )
 }

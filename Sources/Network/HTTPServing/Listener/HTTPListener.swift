@@ -69,8 +69,23 @@ package final class HTTPListener: Sendable {
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture { try service.configure(channel) }
             }
-        let channel = try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
+        let channel = try await Self.bind(bootstrap, configuration)
         return HTTPListener(channel: channel, registry: registry, logger: logger)
+    }
+
+    /// No host means every interface, of both IP versions where this machine has both.
+    private static func bind(
+        _ bootstrap: ServerBootstrap,
+        _ configuration: HTTPListenerConfiguration
+    ) async throws -> any Channel {
+        guard configuration.host.isEmpty else {
+            return try await bootstrap.bind(host: configuration.host, port: configuration.port).get()
+        }
+        do {
+            return try await bootstrap.bind(host: "::", port: configuration.port).get()
+        } catch let error as IOError where [EAFNOSUPPORT, EADDRNOTAVAIL].contains(error.errnoCode) {
+            return try await bootstrap.bind(host: "0.0.0.0", port: configuration.port).get()
+        }
     }
 
     /// Stops accepting, lets requests under way finish, and releases the port.

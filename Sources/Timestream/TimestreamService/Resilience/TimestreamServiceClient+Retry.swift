@@ -42,7 +42,7 @@ extension TimestreamServiceClient {
 
         let policy = self.configuration.retries
         guard RetryPolicy.isWorthRetrying(failure.error, transfer: failure.transfer),
-            progress.retries < policy.maxRetries
+            progress.retries < self.configuration.maxRetries(api)
         else { throw failure.error }
         var generator = SystemRandomNumberGenerator()
         let pause = policy.pause(before: progress.retries, using: &generator)

@@ -1,6 +1,7 @@
 import Common
 import Foundation
 import HTTPTypes
+import NIOCore
 import NIOPosix
 import TestSupport
 import Testing
@@ -79,6 +80,27 @@ struct ListenerTests {
             #expect(await TestServer.eventually { notes.all == ["begun", "cancelled"] })
             withExtendedLifetime(client) {}
         }
+    }
+
+    @Test("without a host it listens on every interface", arguments: ["127.0.0.1", "::1"])
+    func everyInterface(host: String) async throws {
+        let listener = try await HTTPListener.start(
+            configuration: HTTPListenerConfiguration(name: "test", host: "", port: 0),
+            responder: TestResponder(handler: TestServer.echo),
+            group: MultiThreadedEventLoopGroup.singleton,
+            metrics: MetricRegistry(),
+            logger: TestServer.silentLogger
+        )
+        let port = try #require(listener.localAddress.split(separator: ":").last.flatMap { Int($0) })
+        do {
+            let client = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(host: host, port: port).get()
+            try await client.close()
+        } catch {
+            // A machine without IPv6 has no ::1; there must be IPv4.
+            #expect(host == "::1")
+        }
+        await listener.drain(timeout: .milliseconds(200))
     }
 
     @Test("a port in use is an error")
