@@ -41,11 +41,12 @@ def store(tmp_path_factory):
 class Connector:
     """The gateway, started with the connector's flags alone."""
 
-    def __init__(self, folder, store_url, *flags, port=None, telemetry="/metrics", tls=False):
+    def __init__(self, folder, store_url, *flags, port=None, telemetry="/metrics", ca=None):
         folder.mkdir(parents=True, exist_ok=True)
         self.port = port or free_port()
-        self.url = f"{'https' if tls else 'http'}://localhost:{self.port}"
+        self.url = f"{'https' if ca else 'http'}://localhost:{self.port}"
         self.telemetry = telemetry
+        self.verify = str(ca) if ca else True
         command = [
             BINARY, f"--default-database={DATABASE}", f"--default-table={TABLE}",
             f"--write-base-endpoint={store_url}", f"--query-base-endpoint={store_url}", *flags,
@@ -58,7 +59,7 @@ class Connector:
         def is_listening():
             assert self.child.is_running(), self.child.log()
             try:
-                return requests.get(self.url + "/-/ready", timeout=5, verify=False).status_code == 200
+                return requests.get(self.url + "/-/ready", timeout=5, verify=self.verify).status_code == 200
             except requests.ConnectionError:
                 return False
 
@@ -186,7 +187,7 @@ def test_every_flag_at_once_with_tls(store, tmp_path, pki):
         "--fail-on-invalid-sample-value", "TRUE", "--max-read-retries=5", "--max-write-retries=2", "--log.level=debug",
         "--log.format=json", "--enable-sigv4-auth=False",
     ]
-    with Connector(tmp_path, store.url, *flags, tls=True) as connector:
+    with Connector(tmp_path, store.url, *flags, ca=pki.ca) as connector:
         answer = connector.send(named("over_tls", 1), verify=str(pki.ca))
         assert answer.status_code == 204, answer.text
         page = requests.get(connector.url + "/timestream-metrics", verify=str(pki.ca), timeout=5)
