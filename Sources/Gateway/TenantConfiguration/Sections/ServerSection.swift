@@ -6,6 +6,9 @@ struct ServerSection {
     var adminPlace: Place
     var clientAuthenticationPlace: Place
     var maxBytesInFlightPlace: Place
+    /// Where `replicas` is, or belongs; and whether it is there.
+    var replicasPlace: Place
+    var hasReplicas: Bool
 
     init(_ reader: consuming MappingReader) {
         let listen = reader.field("listen")
@@ -39,6 +42,11 @@ struct ServerSection {
         let limitSettings = Self.limits(&limits, &self.maxBytesInFlightPlace)
         limits.finish()
 
+        let replicas = reader.field("replicas")
+        self.hasReplicas = replicas != nil
+        self.replicasPlace = replicas?.place ?? reader.place.child("replicas", reader.place.mark)
+        let replicaCount = replicas?.integer(in: 1...10_000) ?? 1
+
         var timeouts = reader.mapping("timeouts")
         let timeoutSettings = Self.timeouts(&timeouts)
         timeouts.finish()
@@ -49,7 +57,8 @@ struct ServerSection {
             tls: tlsSettings,
             admin: adminSettings,
             limits: limitSettings,
-            timeouts: timeoutSettings
+            timeouts: timeoutSettings,
+            replicas: replicaCount
         )
     }
 
@@ -105,7 +114,8 @@ struct ServerSection {
         return ServerLimits(
             maxBytesInFlight: maxBytesInFlight?.integer(in: 1_048_576...1_099_511_627_776) ?? 268_435_456,
             maxConnections: reader.integer("max_connections", in: 1...1_000_000, default: 4096),
-            handshakesPerSecond: reader.integer("handshakes_per_second", in: 1...1_000_000, default: 500)
+            handshakesPerSecond: reader.integer("handshakes_per_second", in: 1...1_000_000, default: 500),
+            failedPasswordsPerSecond: reader.limit("failed_passwords_per_second", in: 1...1_000_000, default: 5)
         )
     }
 
