@@ -164,6 +164,10 @@ struct Exchange: Sendable {
         do throws(ProtocolError) {
             declaredBytes = try SnappyBlock.declaredSize(of: body, limitBytes: self.limits.maxDecodedBytes)
         } catch { throw .content(error) }
+        do throws(AccessRefusal) {
+            let remaining = self.deadline - ContinuousClock.now
+            try await self.access.admitDecodedBytes(declaredBytes, self.proven, within: remaining)
+        } catch { throw .access(error) }
         var memoryBytes = declaredBytes * Self.usualMemoryFactor + Self.leastMemoryBytes
         try self.grow(lease, by: declaredBytes + memoryBytes)
         var isInline = declaredBytes <= WriteHandler.inlineBytes

@@ -61,6 +61,7 @@ final class TenantMetrics: Sendable {
     private let unreadableHistograms: [Unreadable: MetricCounter]
     private let rejectedSamples: [RefusalSummary.Reason: MetricCounter]
     private let droppedSamples: [Drop: MetricCounter]
+    private let droppedByGuards: [RefusalSummary.Reason: MetricCounter]
     private let droppedExemplars: [ExemplarDrop: MetricCounter]
 
     init(tenant: String, registry: MetricRegistry) {
@@ -127,9 +128,13 @@ final class TenantMetrics: Sendable {
             "Stored native histograms that are not in an answer, each time it lacks them."
         )
         self.rejectedSamples = counters("gateway_samples_rejected_total", "Samples refused for good, by reason.")
-        self.droppedSamples = counters(
-            "gateway_samples_dropped_total",
-            "Samples left out by the tenant's mapping options."
+        let dropped = ("gateway_samples_dropped_total", "Samples left out by the tenant's own options, by reason.")
+        self.droppedSamples = counters(dropped.0, dropped.1)
+        self.droppedByGuards = Dictionary(
+            uniqueKeysWithValues: SeriesGuards.reasons.map { reason in
+                let labels = label + [("reason", reason.rawValue)]
+                return (reason, registry.counter(dropped.0, help: dropped.1, labels: labels))
+            }
         )
         self.droppedExemplars = counters("gateway_exemplars_dropped_total", "Exemplars that are not stored, by reason.")
     }
@@ -144,7 +149,10 @@ final class TenantMetrics: Sendable {
         self.startTimestamps.increment(by: counts.startTimestamps)
         self.droppedSamples[.specialValue]?.increment(by: counts.droppedSpecialValues)
         self.droppedSamples[.longName]?.increment(by: counts.droppedLongNames)
-        self.ignoredSamples.increment(by: counts.droppedSpecialValues + counts.droppedLongNames)
+        for (reason, samples) in counts.droppedByGuards {
+            self.droppedByGuards[reason]?.increment(by: samples)
+        }
+        self.ignoredSamples.increment(by: counts.dropped)
     }
 
     func note(_ counts: ReadCounts) {

@@ -33,7 +33,7 @@ final class TenantTable: Sendable {
         )
         self.writer = RecordWriter(store: store, dimensions: self.dimensions)
         self.reader = TableReader(table: table, concurrentQueries: settings.limits.concurrentReads)
-        self.writeOptions = WriteOptions(
+        var options = WriteOptions(
             table: table,
             dropsSpecialValues: settings.mapping.specialValues == .drop,
             dropsLongNames: settings.mapping.longNames == .drop,
@@ -42,6 +42,8 @@ final class TenantTable: Sendable {
             escapesColons: settings.mapping.colons == .escape,
             dimensions: self.dimensions
         )
+        options.guards = SeriesGuards(settings.limits.cardinality)
+        self.writeOptions = options
     }
 }
 

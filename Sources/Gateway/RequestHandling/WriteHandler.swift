@@ -1,6 +1,7 @@
 import Common
 import HTTPTypes
 import Logging
+import TenantAccess
 import TenantConfiguration
 import Translator
 
@@ -34,7 +35,10 @@ struct WriteHandler: Sendable {
 
     /// Plans the calls of a decoded body.
     func plan(_ decoded: [UInt8], memoryLimitBytes: Int, inline: Bool) async throws(ProtocolError) -> WritePlan {
-        let options = self.table.writeOptions
+        var options = self.table.writeOptions
+        options.guards.timestampsMilliseconds = self.tenant.settings.limits.cardinality.times(
+            nowMilliseconds: AccessClock.system.unixSeconds() * 1000
+        )
         if inline {
             return try WritePlan.plan(
                 decoded,

@@ -17,7 +17,7 @@ struct WrittenCounts {
 
     /// What the tenant's own options leave out counts as written: nobody is to report it as lost.
     init(_ outcome: RecordWriter.Outcome, _ counts: WriteCounts) {
-        let dropped = counts.droppedSpecialValues + counts.droppedLongNames - counts.droppedHistograms
+        let dropped = counts.dropped - counts.droppedHistograms
         self.samples = outcome.stored + counts.repeatedSamples - counts.repeatedHistograms + dropped
         self.histograms = outcome.storedHistograms + counts.repeatedHistograms + counts.droppedHistograms
         self.exemplars = counts.exemplars - counts.refusedExemplars

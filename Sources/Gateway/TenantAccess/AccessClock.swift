@@ -1,6 +1,6 @@
 import Glibc
 
-/// The three kinds of time that decisions depend on; tests bring their own.
+/// The three kinds of time that decisions depend on, and chance; tests bring their own.
 package struct AccessClock: Sendable {
     /// Nanoseconds since some fixed moment of this process; never goes back.
     package var nanoseconds: @Sendable () -> Int64
@@ -8,15 +8,19 @@ package struct AccessClock: Sendable {
     package var unixSeconds: @Sendable () -> Int64
     /// Waits; throws as soon as the task is cancelled.
     package var sleep: @Sendable (Duration) async throws -> Void
+    /// A number from 0 up to 1, without it: spreads the moments at which senders come back.
+    package var chance: @Sendable () -> Double
 
     package init(
         nanoseconds: @escaping @Sendable () -> Int64,
         unixSeconds: @escaping @Sendable () -> Int64,
-        sleep: @escaping @Sendable (Duration) async throws -> Void
+        sleep: @escaping @Sendable (Duration) async throws -> Void,
+        chance: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) }
     ) {
         self.nanoseconds = nanoseconds
         self.unixSeconds = unixSeconds
         self.sleep = sleep
+        self.chance = chance
     }
 
     /// The machine's own clocks.

@@ -51,21 +51,24 @@ package final class AccessControl: Sendable {
 
         self.clock = clock
         self.verifier = verifier
+        verifier.limitFailures(perSecond: configuration.server.limits.failedPasswordsPerSecond)
         self.withoutTenant = TenantMetrics(withoutTenant: metrics)
         self.decoyHashes = configuration.tenants.compactMap(\.authentication.basic.first?.passwordHash)
         let limitBytes = configuration.server.limits.maxBytesInFlight
-        self.bytesInFlight = previous?.bytesInFlight ?? BytesInFlight(limitBytes: limitBytes, metrics: metrics)
+        self.bytesInFlight =
+            previous?.bytesInFlight ?? BytesInFlight(limitBytes: limitBytes, metrics: metrics, chance: clock.chance)
         self.bytesInFlight.reconfigure(limitBytes: limitBytes)
+        let share = LimitShare(replicas: configuration.server.replicas)
         var tenants: [String: ConfiguredTenant] = [:]
         for settings in configuration.tenants {
             let gate: TenantGate
             if let kept = previous?.tenants[settings.id]?.gate {
-                kept.reconfigure(settings.limits)
+                kept.reconfigure(share.of(settings.limits))
                 gate = kept
             } else {
                 gate = TenantGate(
                     tenant: settings.id,
-                    limits: settings.limits,
+                    limits: share.of(settings.limits),
                     clock: clock,
                     metrics: TenantMetrics(tenant: settings.id, registry: metrics)
                 )
@@ -103,7 +106,8 @@ package final class AccessControl: Sendable {
             return TenantCandidate(
                 claimedID: resolution.tenant,
                 isProvenByCertificate: resolution.isProvenByCertificate,
-                tenant: self.tenants[resolution.tenant]
+                tenant: self.tenants[resolution.tenant],
+                source: PeerSource.name(of: peer.address)
             )
         } catch {
             self.withoutTenant.countRefusal(error.reason)
@@ -116,7 +120,8 @@ package final class AccessControl: Sendable {
     /// `Authorization` is looked at only if the certificate does not suffice. An unknown tenant costs the time of a
     /// wrong password.
     ///
-    /// - Throws: 401; 503 if too many password checks wait, or the task was cancelled.
+    /// - Throws: 401; 503 if too many password checks wait, too many passwords from the peer's address were wrong, or the
+    ///   task was cancelled.
     package func prove(_ candidate: TenantCandidate, head: HTTPRequest) async throws(AccessRefusal) -> ProvenTenant {
         let certificate = candidate.isProvenByCertificate
         if let tenant = candidate.tenant,
@@ -179,6 +184,7 @@ package final class AccessControl: Sendable {
         do {
             return try await self.verifier.verify(
                 tenant: candidate.claimedID,
+                source: candidate.source,
                 username: username,
                 password: password,
                 hashes: hashes,
@@ -187,6 +193,10 @@ package final class AccessControl: Sendable {
         } catch {
             switch error {
             case .queueFull: throw .passwordQueueFull
+            case .tooManyFailures(let wait):
+                throw .passwordFailures(
+                    retryAfterSeconds: AccessRefusal.retryAfterSeconds(nanoseconds: wait, chance: self.clock.chance())
+                )
             case .cancelled: throw .cancelled
             }
         }
@@ -227,10 +237,21 @@ package final class AccessControl: Sendable {
         try await tenant.tenant.gate.admitSamples(count, within: remaining)
     }
 
+    /// Holds an admitted write to its tenant's rate of decoded bytes, before they are decoded.
+    ///
+    /// - Throws: as `admit`.
+    package func admitDecodedBytes(
+        _ count: Int,
+        _ tenant: ProvenTenant,
+        within remaining: Duration
+    ) async throws(AccessRefusal) {
+        try await tenant.tenant.gate.admitDecodedBytes(count, within: remaining)
+    }
+
     /// Reserves memory for a body from `bytesInFlight`, and counts a refusal for the tenant.
     ///
     /// - Throws: as `BytesInFlight.reserve`.
     package func reserveBytes(_ byteCount: Int, _ tenant: ProvenTenant) throws(AccessRefusal) -> BytesLease {
-        try self.bytesInFlight.reserve(byteCount, metrics: tenant.tenant.gate.metrics)
+        try self.bytesInFlight.reserve(byteCount, for: tenant.id, metrics: tenant.tenant.gate.metrics)
     }
 }

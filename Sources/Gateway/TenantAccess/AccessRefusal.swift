@@ -24,12 +24,16 @@ package struct AccessRefusal: Error, Sendable, Equatable {
         case wrongCredentials = "wrong_credentials"
         /// Too many password checks are waiting.
         case passwordQueueFull = "password_queue_full"
+        /// Too many passwords from this address were wrong lately.
+        case passwordFailures = "password_failures"
         /// Over `write_requests_per_second`.
         case writeRate = "write_rate"
         /// Over `read_requests_per_second`.
         case readRate = "read_rate"
         /// Over `samples_per_second`.
         case sampleRate = "sample_rate"
+        /// Over `decoded_bytes_per_second`.
+        case decodedByteRate = "decoded_byte_rate"
         /// Over `concurrent_writes`.
         case writeConcurrency = "write_concurrency"
         /// Over `concurrent_reads`.
@@ -38,6 +42,8 @@ package struct AccessRefusal: Error, Sendable, Equatable {
         case throttleQueueFull = "throttle_queue_full"
         /// `max_bytes_in_flight` is spent for now.
         case bytesInFlight = "bytes_in_flight"
+        /// `max_bytes_in_flight` runs short, and the tenant has more than its fair share of it.
+        case bytesInFlightShare = "bytes_in_flight_share"
         /// One request needs more than all of `max_bytes_in_flight`.
         case overAllBytesInFlight = "over_all_bytes_in_flight"
         /// The peer went away, or the gateway stops, while the request waited.
@@ -100,6 +106,16 @@ extension AccessRefusal {
         retryAfterSeconds: 1
     )
 
+    /// The same whether the tenant exists or not, and whether the password is right or not: it was not looked at.
+    static func passwordFailures(retryAfterSeconds: Int) -> AccessRefusal {
+        AccessRefusal(
+            503,
+            .passwordFailures,
+            "too many passwords from this address were wrong; try again later",
+            retryAfterSeconds: retryAfterSeconds
+        )
+    }
+
     static let cancelled = AccessRefusal(
         503,
         .cancelled,
@@ -107,11 +123,16 @@ extension AccessRefusal {
         retryAfterSeconds: 1
     )
 
-    /// Whole seconds for `Retry-After`: rounded up, from 1 to 300.
+    /// Whole seconds for `Retry-After`: rounded up, then up to a quarter and at least a second more by chance; from 1 to
+    /// 300.
     ///
-    /// Prometheus obeys the field without a cap of its own, so we cap what a large debt would make of it.
-    static func retryAfterSeconds(nanoseconds: Int64) -> Int {
+    /// Senders that were refused at one moment must not all come back at another. Prometheus obeys the field without a cap
+    /// of its own, so we cap what a large debt would make of it.
+    ///
+    /// - Parameter chance: from 0 up to 1, without it.
+    static func retryAfterSeconds(nanoseconds: Int64, chance: Double) -> Int {
         let whole = nanoseconds / 1_000_000_000 + (nanoseconds % 1_000_000_000 > 0 ? 1 : 0)
-        return Int(min(max(whole, 1), 300))
+        let seconds = Int(min(max(whole, 1), 240))
+        return seconds + Int(Double(max(seconds / 4, 1) + 1) * min(max(chance, 0), 0.999_999))
     }
 }

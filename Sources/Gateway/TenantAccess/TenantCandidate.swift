@@ -23,6 +23,8 @@ package struct TenantCandidate: Sendable {
     let isProvenByCertificate: Bool
     /// `nil`: no such tenant.
     let tenant: ConfiguredTenant?
+    /// Where the request comes from, as `PeerSource` tells it.
+    let source: String
 }
 
 /// A tenant, and that the caller may act for it; only `AccessControl.prove` makes one.

@@ -71,7 +71,10 @@ final class TenantMetrics: Sendable {
             registry,
             tenant: "",
             reasons: Array(Self.beforeTenant)
-                + [.noCredentials, .malformedCredentials, .wrongCredentials, .passwordQueueFull, .cancelled]
+                + [
+                    .noCredentials, .malformedCredentials, .wrongCredentials, .passwordQueueFull, .passwordFailures,
+                    .cancelled,
+                ]
         )
         self.throttled = [:]
         self.waits = [:]

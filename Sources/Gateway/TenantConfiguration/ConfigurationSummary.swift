@@ -94,8 +94,9 @@ package enum ConfigurationSummary {
             [limits.concurrentWrites, limits.concurrentReads].map { $0.map(String.init) ?? "unlimited" }
                 .joined(separator: "/"),
             "\(limits.maxBodyBytes)",
-            limits.mode == .observe
-                ? "observe only" : "\(limits.throttleStatus) after \(DurationText.text(limits.maxWait))",
+            (limits.mode == .observe
+                ? "observe only" : "\(limits.throttleStatus) after \(DurationText.text(limits.maxWait))")
+                + (limits.per == .fleet ? ", per fleet" : ""),
         ]
     }
 

@@ -12,6 +12,7 @@ struct CrossChecks {
         if self.context.isForLambda { self.checkBackend() } else { self.checkListeners() }
         self.checkClientAuthentication()
         self.checkMemory()
+        self.checkReplicas()
         self.checkDefaultTenant()
         self.checkRegions()
         self.checkTables()
@@ -104,6 +105,18 @@ struct CrossChecks {
                 remedy: "add ca beside the names: nothing listens on Lambda, so there is no server.tls"
             )
         }
+    }
+
+    /// A share of nobody knows how many would be the whole, and the fleet would let through many times the limit.
+    private func checkReplicas() {
+        guard !self.server.hasReplicas,
+            let tenant = self.tenants.first(where: { $0.settings.limits.per == .fleet })
+        else { return }
+        self.context.report(
+            self.server.replicasPlace,
+            "missing, and the limits of the tenant \(Quotation.pathElement(tenant.settings.id)) are per: fleet",
+            remedy: "write how many gateways run, such as replicas: 2: each takes its share"
+        )
     }
 
     /// A request that no budget could ever hold would be refused for ever, so the largest must fit.

@@ -49,6 +49,8 @@ package struct ServerSettings: Sendable {
     package var timeouts: ServerTimeouts
     /// Where the data listener serves the metrics; absent: only the admin listener does.
     package var telemetryPath: String?
+    /// How many gateways share the limits that are `per: fleet`.
+    package var replicas = 1
 }
 
 package struct TLSSettings: Sendable {
@@ -75,6 +77,8 @@ package struct ServerLimits: Sendable {
     package var maxBytesInFlight: Int
     package var maxConnections: Int
     package var handshakesPerSecond: Int
+    /// Of one peer address; `nil`: unlimited.
+    package var failedPasswordsPerSecond: Int? = 5
 }
 
 package struct ServerTimeouts: Sendable {
@@ -235,11 +239,16 @@ package struct AuthenticationSettings: Sendable {
 
 package struct TenantLimits: Sendable {
     package enum Mode: String, Sendable, CaseIterable { case enforce, observe }
+    /// Whether rates, bursts and concurrency hold for each gateway, or are divided by `server.replicas`.
+    package enum Scope: String, Sendable, CaseIterable { case replica, fleet }
     /// `nil` is unlimited, in every field that is optional.
     package var writeRequestsPerSecond: Int?
     package var writeRequestBurst: Int
     package var samplesPerSecond: Int?
     package var sampleBurst: Int
+    /// Of remote write bodies, as they declare them.
+    package var decodedBytesPerSecond: Int? = nil
+    package var decodedByteBurst = 67_108_864
     package var readRequestsPerSecond: Int?
     package var readRequestBurst: Int
     package var concurrentWrites: Int?
@@ -254,6 +263,36 @@ package struct TenantLimits: Sendable {
     package var mode: Mode
     /// 503 or 429.
     package var throttleStatus: Int
+    package var per = Scope.replica
+    /// What series and samples may be, beside what Timestream demands.
+    package var cardinality = CardinalityLimits()
+}
+
+/// Guards against series and samples that no table should have.
+package struct CardinalityLimits: Sendable, Equatable {
+    /// A guard as it is written in the file, where it can be told what becomes of a violation.
+    package enum Guard: String, Sendable, CaseIterable {
+        case labelsPerSeries = "max_labels_per_series"
+        case labelNameBytes = "max_label_name_bytes"
+        case labelValueBytes = "max_label_value_bytes"
+        case seriesPerRequest = "max_series_per_request"
+        case sampleAge = "max_sample_age"
+        case sampleFuture = "max_sample_future"
+    }
+    package enum Violation: String, Sendable, CaseIterable {
+        /// 400 with counts and reasons, once the rest is stored.
+        case refuse
+        /// Left out and counted, as if the sender had not sent it.
+        case drop
+    }
+    /// `nil` is unlimited, in every field.
+    package var maxLabelNameBytes: Int?
+    package var maxLabelValueBytes: Int?
+    package var maxSeriesPerRequest: Int?
+    package var maxSampleAge: Duration?
+    package var maxSampleFuture: Duration?
+    /// The guards whose violations are dropped; all others refuse.
+    package var dropping: Set<Guard> = []
 }
 
 package struct MappingSettings: Sendable {

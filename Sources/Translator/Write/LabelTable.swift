@@ -8,6 +8,8 @@ struct LabelTable: ~Copyable {
     /// Why no series with this label can be stored.
     enum Fault: UInt8 {
         case none, emptyName, invalidUTF8, nameTooLong, valueTooLong
+        /// Over a guard of the tenant's.
+        case nameOverLimit, valueOverLimit
     }
 
     struct Label {
@@ -53,13 +55,18 @@ struct LabelTable: ~Copyable {
     private let seed: UInt64
     private let dimensions: TableDimensions?
     private let escapesColons: Bool
+    private let maximumNameBytes: Int
+    private let maximumValueBytes: Int
     /// What the request adds to the table's columns.
     let lease: TableDimensions.Lease?
 
     /// - Parameters:
     ///   - dimensions: what is known of the table; nil if every name has a column.
     ///   - escapesColons: whether a measure's name must have none.
-    init(expectedLabels: Int, dimensions: TableDimensions?, escapesColons: Bool) {
+    ///   - guards: what labels may be, beside what Timestream demands.
+    init(expectedLabels: Int, dimensions: TableDimensions?, escapesColons: Bool, guards: SeriesGuards) {
+        self.maximumNameBytes = guards.maxLabelNameBytes ?? .max
+        self.maximumValueBytes = guards.maxLabelValueBytes ?? .max
         self.dimensions = dimensions
         self.escapesColons = escapesColons
         self.lease = dimensions.map { TableDimensions.Lease($0) }
@@ -110,9 +117,7 @@ struct LabelTable: ~Copyable {
     private var lastTooLong: [Fault: Int32] = [:]
 
     private mutating func tooLong(_ name: Range<Int>, _ value: Range<Int>, in bytes: RawSpan) -> Int32 {
-        let isLongName = name.count > ColumnName.maximumDimensionNameBytes
-        let fault: Fault =
-            name.isEmpty ? .emptyName : isLongName || Self.isMetric(name, bytes) ? .nameTooLong : .valueTooLong
+        let fault = self.lengthFault(name, value, isMetric: Self.isMetric(name, bytes))
         if self.tooLongCount >= Self.keptTooLong, let last = self.lastTooLong[fault] { return last }
         self.tooLongCount += 1
         let number = Int32(self.labels.count)
@@ -174,11 +179,8 @@ struct LabelTable: ~Copyable {
         in bytes: RawSpan
     ) -> Fault {
         let isMetric = label.name == Self.metricName
-        // Escapes only make names longer.
-        if name.isEmpty { return .emptyName }
-        if name.count > ColumnName.maximumDimensionNameBytes { return .nameTooLong }
-        if isMetric, value.count > ColumnName.maximumMeasureNameBytes { return .nameTooLong }
-        if value.count > WriteOptions.maximumLabelBytes { return .valueTooLong }
+        let fault = self.lengthFault(name, value, isMetric: isMetric)
+        guard fault == .none else { return fault }
         guard bytes.isUTF8(name), bytes.isUTF8(value) else { return .invalidUTF8 }
         // The same as no label at all; the walk leaves it out.
         if value.isEmpty { return .none }
@@ -192,6 +194,17 @@ struct LabelTable: ~Copyable {
                 }
             }
         }
+    }
+
+    private func lengthFault(_ name: Range<Int>, _ value: Range<Int>, isMetric: Bool) -> Fault {
+        if name.isEmpty { return .emptyName }
+        // Guards first: what they find may be dropped.
+        if name.count > self.maximumNameBytes, !isMetric { return .nameOverLimit }
+        if value.count > self.maximumValueBytes { return .valueOverLimit }
+        // Escapes only make names longer.
+        if name.count > ColumnName.maximumDimensionNameBytes { return .nameTooLong }
+        if isMetric, value.count > ColumnName.maximumMeasureNameBytes { return .nameTooLong }
+        return value.count > WriteOptions.maximumLabelBytes ? .valueTooLong : .none
     }
 
     private mutating func appendMeasure(_ metric: UnsafeBufferPointer<UInt8>, _ label: inout Label) -> Fault {

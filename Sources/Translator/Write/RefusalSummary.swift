@@ -12,6 +12,11 @@ package struct RefusalSummary: Sendable, Equatable {
         case invalidReference = "invalid_reference"
         case tooManyLabels = "too_many_labels"
         case nameTooLong = "name_too_long"
+        case labelNameOverLimit = "label_name_over_limit"
+        case labelValueOverLimit = "label_value_over_limit"
+        case tooManySeries = "too_many_series"
+        case sampleTooOld = "sample_too_old"
+        case sampleTooNew = "sample_too_new"
         case recordTooLarge = "record_too_large"
         /// The table takes no more dimensions, not even the overflow column.
         case tooManyDimensions = "too_many_dimensions"

@@ -43,6 +43,7 @@ struct WriteContent: ~Copyable {
     var counts = WriteCounts()
 
     let maximumLabels: Int
+    private let maximumSeries: Int
     private let options: WriteOptions
     private let memoryLimitBytes: Int
     /// How many samples there may be before the series at hand ends.
@@ -55,10 +56,12 @@ struct WriteContent: ~Copyable {
         self.table = LabelTable(
             expectedLabels: byteCount / 512,
             dimensions: options.dimensions,
-            escapesColons: options.escapesColons
+            escapesColons: options.escapesColons,
+            guards: options.guards
         )
         self.options = options
         self.maximumLabels = min(options.maxLabelsPerSeries, WriteOptions.maximumLabels)
+        self.maximumSeries = options.guards.maxSeriesPerRequest ?? .max
         self.memoryLimitBytes = memoryLimitBytes
     }
 
@@ -108,7 +111,7 @@ struct WriteContent: ~Copyable {
     mutating func beginSeries(at position: Int) throws(ProtocolError) {
         try self.setSampleLimit()
         self.counts.series += 1
-        self.seriesFault = nil
+        self.seriesFault = self.counts.series > self.maximumSeries ? .tooManySeries : nil
         self.line.next(at: position)
         self.firstSample = self.samples.count
         self.firstHistogram = self.histograms.count
@@ -220,6 +223,9 @@ struct WriteContent: ~Copyable {
         var series = Series(setStart: Int32(setStart), setCount: 0, metric: -1, position: position, fragmentBytes: 0)
         let fault = self.collectLabels(into: &series, bytes)
         if fault == nil, self.histograms.count > self.firstHistogram { self.measureHistograms(series) }
+        if fault == nil, let times = self.options.guards.timestampsMilliseconds {
+            self.keepSamples(of: times, position)
+        }
         let sampleCount = self.samples.count - self.firstSample
         guard fault == nil, sampleCount > 0 else {
             self.labelSets.removeLast(self.labelSets.count - setStart)
@@ -258,10 +264,20 @@ struct WriteContent: ~Copyable {
             hasTooLarge = true
         }
         guard hasTooLarge else { return }
+        self.filterSamples { sample, content in
+            !sample.isHistogram || content.histograms[Int(sample.bits)].partCount > 0
+        }
+    }
+
+    /// Whether samples refused for a reason are left out and counted instead.
+    func isDropped(_ reason: RefusalSummary.Reason) -> Bool { self.options.guards.dropped.contains(reason) }
+
+    /// Takes samples of the series at hand back, unless they are to be kept.
+    mutating func filterSamples(_ isKept: (WritePlan.Record, inout WriteContent) -> Bool) {
         var kept = self.firstSample
         for index in self.firstSample..<self.samples.count {
             let sample = self.samples[index]
-            if sample.isHistogram, self.histograms[Int(sample.bits)].partCount == 0 { continue }
+            guard isKept(sample, &self) else { continue }
             self.samples[kept] = sample
             kept += 1
         }
@@ -305,6 +321,8 @@ struct WriteContent: ~Copyable {
             case .invalidUTF8: return SeriesFault(reason: .invalidUTF8, label: number)
             case .nameTooLong: return SeriesFault(reason: .nameTooLong, label: number)
             case .valueTooLong: return SeriesFault(reason: .recordTooLarge, label: number)
+            case .nameOverLimit: return SeriesFault(reason: .labelNameOverLimit, label: number)
+            case .valueOverLimit: return SeriesFault(reason: .labelValueOverLimit, label: number)
             }
         }
         return nil
@@ -338,6 +356,10 @@ struct WriteContent: ~Copyable {
             self.counts.droppedHistograms += self.samples[self.firstSample...].count { $0.isHistogram }
             return
         }
+        if self.isDropped(fault.reason) {
+            let histograms = self.samples[self.firstSample...].count { $0.isHistogram }
+            return self.drop(fault.reason, samples: samples, histograms: histograms)
+        }
         let detail = self.refusals.wantsDetail ? self.describe(fault, position, bytes) : ""
         self.refusals.add(fault.reason, samples: samples, detail: detail)
     }
@@ -349,6 +371,12 @@ struct WriteContent: ~Copyable {
         case .tooManyLabels: text += "more than \(self.maximumLabels) labels"
         case .recordTooLarge: text += "labels of more than \(WriteOptions.maximumLabelBytes) bytes together"
         case .invalidReference: text += "label references that are not pairs of symbols"
+        case .labelNameOverLimit:
+            text +=
+                "a label name of more than \(self.options.guards.maxLabelNameBytes ?? 0) bytes (max_label_name_bytes)"
+        case .labelValueOverLimit:
+            text += "a value of more than \(self.options.guards.maxLabelValueBytes ?? 0) bytes (max_label_value_bytes)"
+        case .tooManySeries: text += "more than \(self.maximumSeries) series in a request (max_series_per_request)"
         case .emptyLabelName: text += "a label with an empty name"
         case .duplicateLabelName: text += "label name repeated"
         case .invalidUTF8: text += "a label that is not valid UTF-8"

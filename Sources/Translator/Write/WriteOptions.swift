@@ -23,6 +23,7 @@ package struct WriteOptions: Sendable {
     package var dimensions: TableDimensions?
     /// `__name__` included; never more than `maximumLabels` count.
     package var maxLabelsPerSeries: Int
+    package var guards = SeriesGuards()
 
     package init(
         table: TableName,
@@ -55,6 +56,27 @@ package struct WriteOptions: Sendable {
     package static let timestampsMilliseconds: ClosedRange<Int64> = 0...9_223_372_036_854
 }
 
+/// What a tenant's operator does not want in the table although Timestream would take it.
+package struct SeriesGuards: Sendable, Equatable {
+    /// Bytes of a label's name; `__name__` is exempt.
+    package var maxLabelNameBytes: Int?
+    /// Bytes of a label's value, and of a metric's name.
+    package var maxLabelValueBytes: Int?
+    /// Entries of `timeseries` in one request; those beyond it go, those before it are stored.
+    package var maxSeriesPerRequest: Int?
+    /// When samples may be of; nil if at any time.
+    package var timestampsMilliseconds: ClosedRange<Int64>?
+    /// What is left out and counted in `WriteCounts.droppedByGuards`, not refused.
+    package var dropped: Set<RefusalSummary.Reason> = []
+
+    /// What a guard can find.
+    package static let reasons: [RefusalSummary.Reason] = [
+        .tooManyLabels, .labelNameOverLimit, .labelValueOverLimit, .tooManySeries, .sampleTooOld, .sampleTooNew,
+    ]
+
+    package init() {}
+}
+
 /// What a request holds, stored or not.
 package struct WriteCounts: Sendable, Equatable {
     package var series = 0
@@ -72,6 +94,8 @@ package struct WriteCounts: Sendable, Equatable {
     package var droppedSpecialValues = 0
     /// Left out by the tenant's `long_names: drop`.
     package var droppedLongNames = 0
+    /// Left out by guards that drop, by reason.
+    package var droppedByGuards: [RefusalSummary.Reason: Int] = [:]
     /// The same sample twice in the request: stored once.
     package var repeatedSamples = 0
     /// How many of those left out, and of those repeated, are native histograms.
@@ -79,4 +103,9 @@ package struct WriteCounts: Sendable, Equatable {
     package var repeatedHistograms = 0
 
     package init() {}
+
+    /// Everything left out by the tenant's own options.
+    package var dropped: Int {
+        self.droppedSpecialValues + self.droppedLongNames + self.droppedByGuards.values.reduce(0, +)
+    }
 }

@@ -244,6 +244,32 @@ struct TenantLimitAnswersTests {
         #expect(gateway.store.calls.count == 1)
         #expect(gateway.moved["timestream_connector_received_samples_total"] == 3)
         #expect(gateway.moved["gateway_requests_refused_total{reason=\"sample_rate\"}"] == 1)
+        // Now that it is known, the next one is refused on its head.
+        let body = FakeBody(writeBody)
+        let unread = await gateway.send(body)
+        #expect(unread.status == 503 && unread.fields[.retryAfter] == "3")
+        #expect(unread.text.contains("samples_per_second (1)"))
+        #expect(body.collections.isEmpty)
+        #expect(gateway.moved["timestream_connector_write_requests_total"] == 2)
+    }
+
+    @Test("over the rate of decoded bytes: the body is not decoded; what it declares counts")
+    func decodedByteRate() async throws {
+        let gateway = try GatewayUnderTest(clock: PatientClock().accessClock) {
+            $0.decodedBytesPerSecond = 1_000_000
+            $0.decodedByteBurst = 1
+            $0.maxWait = .zero
+        }
+        // A block that declares 4 MB and holds nothing: more than the burst passes the full bucket, and is broken.
+        let declared: [UInt8] = [0x80, 0x92, 0xF4, 0x01]
+        #expect(await gateway.send(FakeBody(declared)).status == 400)
+        let body = FakeBody(writeBody)
+        let answer = await gateway.send(body)
+        #expect(answer.status == 503 && answer.fields[.retryAfter] == "4")
+        #expect(answer.text.contains("decoded_bytes_per_second (1000000)"))
+        #expect(body.collections.isEmpty)
+        #expect(gateway.moved["gateway_requests_refused_total{reason=\"decoded_byte_rate\"}"] == 1)
+        #expect(gateway.moved["gateway_throttled_total{limit=\"decoded_bytes_per_second\"}"] == 1)
     }
 
     @Test("over the concurrency: 503 with Retry-After; the place comes back with the answer")
@@ -340,7 +366,7 @@ struct BodyMemoryTests {
     @Test("no memory left: 503 with Retry-After, and no body is read")
     func spent() async throws {
         let gateway = try GatewayUnderTest(maxBytesInFlight: 1 << 20)
-        let lease = try gateway.access.bytesInFlight.reserve((1 << 20) - 10)
+        let lease = try gateway.access.bytesInFlight.reserve((1 << 20) - 10, for: "another")
         let body = FakeBody(writeBody)
         let request = IncomingRequest(
             head: HTTPRequest(method: .post, scheme: "https", authority: "g", path: "/t/a/write"),

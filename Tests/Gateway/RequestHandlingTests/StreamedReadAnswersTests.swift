@@ -148,7 +148,7 @@ struct StreamedReadAnswersTests {
             let gateway = try GatewayUnderTest(maxBytesInFlight: 80_000)
             gateway.store.onQuery { _ in .success(Self.page()) }
             #expect(await gateway.send(FakeBody(body), to: "/read").status == 200)
-            let others = try gateway.access.bytesInFlight.reserve(60_000)
+            let others = try gateway.access.bytesInFlight.reserve(60_000, for: "another")
             let refused = await gateway.send(FakeBody(body), to: "/read", reservedElsewhere: 60_000)
             #expect(refused.status == 503 && refused.fields[.retryAfter] == "1")
             others.release()

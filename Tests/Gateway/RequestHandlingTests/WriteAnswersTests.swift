@@ -1,4 +1,5 @@
 import Common
+import Foundation
 import HTTPTypes
 import Logging
 import TenantConfiguration
@@ -131,6 +132,47 @@ struct WriteAnswersTests {
         #expect(answer.status == 400)
         #expect(answer.text.hasPrefix("stored 1 of 2 samples; refused: special_value=1; "))
         #expect(gateway.store.calls == [["3"]])
+    }
+
+    @Test("samples that violate a guard: the others are stored; 400 with counts, or 204 where they are dropped")
+    func guards() async throws {
+        let now = Int64(Date.now.timeIntervalSince1970) * 1000
+        let body = RequestBody.write([
+            RequestBody.Series(
+                labels: [("__name__", "m"), ("a", "b")],
+                samples: [(1, now), (2, now - 7_200_000), (3, now + 7_200_000)]
+            ),
+            RequestBody.Series(labels: [("__name__", "m"), ("a", "far too long")], samples: [(4, now)]),
+        ])
+        let limits: (inout TenantLimits) -> Void = {
+            $0.cardinality.maxLabelValueBytes = 5
+            $0.cardinality.maxSampleAge = .seconds(3_600)
+            $0.cardinality.maxSampleFuture = .seconds(3_600)
+        }
+        let refusing = try GatewayUnderTest(limits)
+        let refused = await refusing.send(FakeBody(body))
+        #expect(refused.status == 400)
+        #expect(
+            refused.text.hasPrefix(
+                "stored 1 of 4 samples; refused: label_value_over_limit=1 sample_too_new=1 sample_too_old=1; "
+            )
+        )
+        #expect(refusing.store.calls == [["1"]])
+        #expect(refusing.moved["gateway_samples_rejected_total{reason=\"sample_too_old\"}"] == 1)
+
+        let dropping = try GatewayUnderTest {
+            limits(&$0)
+            $0.cardinality.dropping = Set(CardinalityLimits.Guard.allCases)
+        }
+        #expect(await dropping.send(FakeBody(body)).status == 204)
+        #expect(dropping.store.calls == [["1"]])
+        let others = [
+            "gateway_samples_stored_total": 1, "gateway_samples_dropped_total{reason=\"sample_too_old\"}": 1,
+            "gateway_samples_dropped_total{reason=\"sample_too_new\"}": 1,
+            "gateway_samples_dropped_total{reason=\"label_value_over_limit\"}": 1,
+            "timestream_connector_ignored_samples_total": 3,
+        ]
+        #expect(dropping.moved == moved(status: 204, received: 4, others))
     }
 
     @Test("records rejected by Timestream: the rest is stored, then 400 with counts and reasons")

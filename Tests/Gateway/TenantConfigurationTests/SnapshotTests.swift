@@ -27,6 +27,8 @@ struct SnapshotTests {
         #expect(server.limits.maxBytesInFlight == 536_870_912)
         #expect(server.limits.maxConnections == 100)
         #expect(server.limits.handshakesPerSecond == 50)
+        #expect(server.limits.failedPasswordsPerSecond == 7)
+        #expect(server.replicas == 3)
         #expect(server.timeouts.handshake == .milliseconds(250))
         #expect(server.timeouts.header == .seconds(5))
         #expect(server.timeouts.body == .seconds(60))
@@ -113,6 +115,21 @@ struct SnapshotTests {
         #expect(limits.maxSeriesPerRead == 14)
         #expect(limits.mode == .enforce)
         #expect(limits.throttleStatus == 429)
+        #expect(limits.decodedBytesPerSecond == 41)
+        #expect(limits.decodedByteBurst == 42)
+        #expect(limits.per == .replica && tenants[1].limits.per == .fleet)
+        var guards = CardinalityLimits(
+            maxLabelNameBytes: 15,
+            maxLabelValueBytes: 16,
+            maxSeriesPerRequest: 17,
+            maxSampleAge: .seconds(18 * 3600),
+            maxSampleFuture: .seconds(19),
+            dropping: Set(CardinalityLimits.Guard.allCases)
+        )
+        #expect(tenants[1].limits.cardinality == guards)
+        guards.maxSampleAge = nil
+        guards.dropping.remove(.labelNameBytes)
+        #expect(limits.cardinality == guards)
         #expect(tenants[1].limits.mode == .observe)
         #expect(tenants[1].limits.samplesPerSecond == 30)
         #expect(tenants[0].mapping.specialValues == .drop)

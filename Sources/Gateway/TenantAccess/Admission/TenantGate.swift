@@ -35,6 +35,11 @@ final class TenantGate: Sendable {
         try await self.pass(.samples(count), within: remaining)
     }
 
+    /// Lets the body of an admitted write be decoded, after a wait if need be.
+    func admitDecodedBytes(_ count: Int, within remaining: Duration) async throws(AccessRefusal) {
+        try await self.pass(.decodedBytes(count), within: remaining)
+    }
+
     func leave(_ kind: RequestKind) {
         self.limiter.withLock { $0.leave(kind) }
         self.metrics.inProgress(kind)?.increment(by: -1)
@@ -77,11 +82,14 @@ final class TenantGate: Sendable {
     private func act(on decision: TenantLimiter.Decision, limits: TenantLimits) throws(AccessRefusal) {
         guard let limit = decision.exceeded else { return }
         let refusal: AccessRefusal
+        let retryAfter = { (wait: Int64) in
+            AccessRefusal.retryAfterSeconds(nanoseconds: wait, chance: self.clock.chance())
+        }
         switch decision.outcome {
         case .goOn, .wait:
             return
         case .overRate(let wait):
-            let seconds = AccessRefusal.retryAfterSeconds(nanoseconds: wait)
+            let seconds = retryAfter(wait)
             refusal = AccessRefusal(
                 limit == .readRequests ? 429 : limits.throttleStatus,
                 limit.rateReason,
@@ -93,14 +101,14 @@ final class TenantGate: Sendable {
                 503,
                 .throttleQueueFull,
                 "tenant \(self.tenant) is over its \(limit.written(in: limits)) and too many of its requests wait",
-                retryAfterSeconds: AccessRefusal.retryAfterSeconds(nanoseconds: wait)
+                retryAfterSeconds: retryAfter(wait)
             )
         case .overConcurrency:
             refusal = AccessRefusal(
                 503,
                 limit == .concurrentReads ? .readConcurrency : .writeConcurrency,
                 "tenant \(self.tenant) has \(limit.written(in: limits)) requests in progress; try again later",
-                retryAfterSeconds: 1
+                retryAfterSeconds: retryAfter(0)
             )
         }
         self.metrics.countRefusal(refusal.reason)
@@ -114,6 +122,7 @@ extension TenantLimiter.Limit {
         case .writeRequests, .concurrentWrites: .writeRate
         case .readRequests, .concurrentReads: .readRate
         case .samples: .sampleRate
+        case .decodedBytes: .decodedByteRate
         }
     }
 
@@ -124,9 +133,11 @@ extension TenantLimiter.Limit {
             case .writeRequests: limits.writeRequestsPerSecond
             case .readRequests: limits.readRequestsPerSecond
             case .samples: limits.samplesPerSecond
+            case .decodedBytes: limits.decodedBytesPerSecond
             case .concurrentWrites: limits.concurrentWrites
             case .concurrentReads: limits.concurrentReads
             }
-        return "\(self.rawValue) (\(value.map(String.init) ?? "unlimited"))"
+        let share = limits.per == .fleet ? ", this gateway's share" : ""
+        return "\(self.rawValue) (\(value.map(String.init) ?? "unlimited")\(share))"
     }
 }

@@ -12,6 +12,7 @@ struct TenantLimiter: Sendable {
         case writeRequests = "write_requests_per_second"
         case readRequests = "read_requests_per_second"
         case samples = "samples_per_second"
+        case decodedBytes = "decoded_bytes_per_second"
         case concurrentWrites = "concurrent_writes"
         case concurrentReads = "concurrent_reads"
 
@@ -22,6 +23,8 @@ struct TenantLimiter: Sendable {
     enum Demand: Sendable, Equatable {
         case request(RequestKind)
         case samples(Int)
+        /// Of a write, before they are decoded.
+        case decodedBytes(Int)
     }
 
     enum Outcome: Sendable, Equatable {
@@ -50,6 +53,8 @@ struct TenantLimiter: Sendable {
     private var writeRequests: TokenBucket?
     private var readRequests: TokenBucket?
     private var samples: TokenBucket?
+    private var decodedBytes: TokenBucket?
+    private var closure: Closure?
     private(set) var writesInProgress = 0
     private(set) var readsInProgress = 0
     private(set) var waiting = 0
@@ -73,6 +78,8 @@ struct TenantLimiter: Sendable {
         adjust(&self.writeRequests, perSecond: limits.writeRequestsPerSecond, burst: limits.writeRequestBurst)
         adjust(&self.readRequests, perSecond: limits.readRequestsPerSecond, burst: limits.readRequestBurst)
         adjust(&self.samples, perSecond: limits.samplesPerSecond, burst: limits.sampleBurst)
+        adjust(&self.decodedBytes, perSecond: limits.decodedBytesPerSecond, burst: limits.decodedByteBurst)
+        self.closure = nil
     }
 
     /// Decides on one demand. A request that goes on holds a place among the concurrent ones until `leave`.
@@ -81,6 +88,9 @@ struct TenantLimiter: Sendable {
     mutating func begin(_ demand: Demand, now: Int64, longestWait: Int64 = .max) -> Decision {
         let isEnforced = self.limits.mode == .enforce
         var decision = Decision(outcome: .goOn)
+        if isEnforced, let (limit, wait) = self.deficit(demand, now: now) {
+            return Decision(outcome: .overRate(wait: wait), exceeded: limit)
+        }
         if let limit = self.exceededConcurrency(demand) {
             decision.exceeded = limit
             // Before the rate: what is refused here costs no token.
@@ -105,6 +115,7 @@ struct TenantLimiter: Sendable {
         case .refused(wait: let wait):
             decision.exceeded = limit
             guard !isEnforced else {
+                self.close(by: limit, wait: wait, now: now)
                 decision.outcome = .overRate(wait: wait)
                 return decision
             }
@@ -138,11 +149,53 @@ struct TenantLimiter: Sendable {
         }
     }
 
+    // MARK: Refusals on the head
+
+    /// Until when writes are refused on their heads, since what the last one asked for cannot be there in time.
+    private struct Closure: Sendable {
+        var limit: Limit
+        /// From here on a request like the refused one would be let in after `max_wait`.
+        var opensAt: Int64
+        /// When all its tokens would be there.
+        var readyAt: Int64
+    }
+
+    /// Spares the work of decoding what would be refused afterwards.
+    ///
+    /// The refused request took nothing, so the bucket fills up meanwhile, and is not left to the smallest requests alone.
+    private mutating func close(by limit: Limit, wait: Int64, now: Int64) {
+        guard limit == .samples || limit == .decodedBytes else { return }
+        let maxWait = self.limits.maxWait.wholeNanoseconds
+        // A wait that only the request's own deadline forbids says nothing about the next request.
+        guard wait > maxWait else { return }
+        let opensAt = now.addingReportingOverflow(wait - maxWait)
+        let readyAt = now.addingReportingOverflow(wait)
+        self.closure = Closure(
+            limit: limit,
+            opensAt: opensAt.overflow ? .max : opensAt.partialValue,
+            readyAt: readyAt.overflow ? .max : readyAt.partialValue
+        )
+    }
+
+    /// The limit that keeps a write from being read at all, and when it will not any more.
+    private mutating func deficit(_ demand: Demand, now: Int64) -> (limit: Limit, wait: Int64)? {
+        guard case .request(.write) = demand else { return nil }
+        if let closure = self.closure {
+            if now < closure.opensAt { return (closure.limit, closure.readyAt - now) }
+            self.closure = nil
+        }
+        let maxWait = self.limits.maxWait.wholeNanoseconds
+        if let wait = self.samples?.deficit(now: now), wait > maxWait { return (.samples, wait) }
+        if let wait = self.decodedBytes?.deficit(now: now), wait > maxWait { return (.decodedBytes, wait) }
+        return nil
+    }
+
     private static func rateLimit(_ demand: Demand) -> Limit {
         switch demand {
         case .request(.write): .writeRequests
         case .request(.read): .readRequests
         case .samples: .samples
+        case .decodedBytes: .decodedBytes
         }
     }
 
@@ -154,6 +207,7 @@ struct TenantLimiter: Sendable {
         // A reader is a person or a rule with a time-out of its own: it is told at once.
         case .request(.read): self.readRequests?.reserve(1, now: now, maxWait: 0) ?? free
         case .samples(let count): self.samples?.reserve(count, now: now, maxWait: maxWait) ?? free
+        case .decodedBytes(let count): self.decodedBytes?.reserve(count, now: now, maxWait: maxWait) ?? free
         }
     }
 
@@ -162,6 +216,7 @@ struct TenantLimiter: Sendable {
         case .request(.write): self.writeRequests?.refund(1)
         case .request(.read): self.readRequests?.refund(1)
         case .samples(let count): self.samples?.refund(count)
+        case .decodedBytes(let count): self.decodedBytes?.refund(count)
         }
     }
 
@@ -171,7 +226,7 @@ struct TenantLimiter: Sendable {
             self.limits.concurrentWrites.map { self.writesInProgress >= $0 } == true ? .concurrentWrites : nil
         case .request(.read):
             self.limits.concurrentReads.map { self.readsInProgress >= $0 } == true ? .concurrentReads : nil
-        case .samples: nil
+        case .samples, .decodedBytes: nil
         }
     }
 
@@ -179,7 +234,7 @@ struct TenantLimiter: Sendable {
         switch demand {
         case .request(.write): self.writesInProgress += 1
         case .request(.read): self.readsInProgress += 1
-        case .samples: break
+        case .samples, .decodedBytes: break
         }
     }
 }

@@ -35,15 +35,26 @@ struct TokenBucket: Sendable, Equatable {
     /// Whole tokens there now; negative in debt.
     var tokens: Int { Int(clamping: self.level / Self.token) }
 
+    /// How long it takes until it is out of debt.
+    mutating func deficit(now: Int64) -> Int64 {
+        self.refill(now)
+        return self.level >= 0 ? 0 : Int64(clamping: (self.perSecond - 1 - self.level) / self.perSecond)
+    }
+
+    /// How long a reservation made now would have to wait. Takes nothing.
+    mutating func wait(for count: Int, now: Int64) -> Int64 {
+        self.refill(now)
+        guard count > 0 else { return 0 }
+        let missing = min(Int128(count) * Self.token, self.capacity) - self.level
+        return missing <= 0 ? 0 : Int64(clamping: (missing + self.perSecond - 1) / self.perSecond)
+    }
+
     /// Takes tokens, if they are there within the wait that is allowed.
     mutating func reserve(_ count: Int, now: Int64, maxWait: Int64) -> Reservation {
-        self.refill(now)
+        let wait = self.wait(for: count, now: now)
         guard count > 0 else { return .granted(wait: 0) }
-        let price = Int128(count) * Self.token
-        let missing = min(price, self.capacity) - self.level
-        let wait = missing <= 0 ? 0 : Int64(clamping: (missing + self.perSecond - 1) / self.perSecond)
         guard wait <= max(maxWait, 0) else { return .refused(wait: wait) }
-        self.level -= price
+        self.level -= Int128(count) * Self.token
         return .granted(wait: wait)
     }
 

@@ -1,8 +1,10 @@
 /// One password to be checked against one hash.
 struct PasswordCheck: Sendable {
     var key: ProofKey
-    /// The tenant the request claims, known or not: checks of one lane never crowd out those of another.
+    /// Where the request comes from: checks of one lane never crowd out those of another.
     var lane: String
+    /// The tenant the request claims, known or not.
+    var tenant: String
     var password: [UInt8]
     var hash: String
     /// Work done only to take its time: the answer is always no.
@@ -15,8 +17,10 @@ struct PasswordQueueBounds: Sendable {
     var workers = 2
     /// Checks that wait for a thread; at bcrypt cost 10 the last of them waits about two seconds.
     var waitingChecks = 64
-    /// Checks of one lane that wait.
+    /// Checks of one lane that wait; and no more than places are free then.
     var waitingChecksOfLane = 32
+    /// Checks of one tenant in one lane that wait.
+    var waitingChecksOfTenant = 16
     /// Requests that wait for any check.
     var waiters = 4096
 }
@@ -24,7 +28,10 @@ struct PasswordQueueBounds: Sendable {
 /// Which password checks wait, which run, and who waits for each; decides, and leaves the doing to `PasswordVerifier`.
 ///
 /// Bounded in checks, in checks of one lane, and in waiters. Lanes take turns. Waiters of equal checks share one.
-/// Lanes are by claimed tenant, so that a full queue tells nothing about which tenants exist.
+///
+/// Lanes are by source, not by tenant: tenants' names can be invented, and sources cannot. A lane never has more than the
+/// others have left free, so the first takes half of the queue at most, the next a quarter, and there is nearly always a
+/// place for one that has none. Unknown tenants count as known ones do, so a full queue tells nothing about which exist.
 struct PasswordQueue<Waiter: Sendable>: Sendable {
     private struct Job {
         var check: PasswordCheck
@@ -65,9 +72,7 @@ struct PasswordQueue<Waiter: Sendable>: Sendable {
             self.waiterCount += 1
             return .shared
         }
-        guard self.waitingChecks < self.bounds.waitingChecks,
-            self.lanes[check.lane, default: []].count < self.bounds.waitingChecksOfLane
-        else { return .refuse(waiter) }
+        guard self.hasPlace(for: check) else { return .refuse(waiter) }
         self.jobs[check.key] = Job(check: check, waiters: [id: waiter])
         if self.lanes[check.lane] == nil { self.turns.append(check.lane) }
         self.lanes[check.lane, default: []].append(check.key)
@@ -76,6 +81,15 @@ struct PasswordQueue<Waiter: Sendable>: Sendable {
         guard self.workers < self.bounds.workers else { return .queued(startWorker: false) }
         self.workers += 1
         return .queued(startWorker: true)
+    }
+
+    private func hasPlace(for check: PasswordCheck) -> Bool {
+        let free = self.bounds.waitingChecks - self.waitingChecks
+        guard free > 0 else { return false }
+        guard let lane = self.lanes[check.lane] else { return true }
+        guard lane.count < min(self.bounds.waitingChecksOfLane, free) else { return false }
+        let ofTenant = lane.count { self.jobs[$0]?.check.tenant == check.tenant }
+        return ofTenant < self.bounds.waitingChecksOfTenant
     }
 
     /// The next check for a worker; `nil`: there is none, and the worker is counted out and must end.

@@ -5,9 +5,11 @@ import Synchronization
 ///
 /// At most two threads, alive only while there is something to check.
 final class PasswordVerifier: Sendable {
-    enum Failure: Error {
+    enum Failure: Error, Equatable {
         /// Too much is waiting already.
         case queueFull
+        /// Too many passwords from the source were wrong; `wait` in nanoseconds.
+        case tooManyFailures(wait: Int64)
         /// The task was cancelled while it waited.
         case cancelled
     }
@@ -15,7 +17,7 @@ final class PasswordVerifier: Sendable {
     private enum Answer: Sendable { case matches, differs, refused, cancelled }
 
     private struct Metrics: Sendable {
-        let matched, differed, cached, refused: MetricCounter
+        let matched, differed, cached, refused, limited: MetricCounter
         let waiting: MetricGauge
 
         init(_ registry: MetricRegistry) {
@@ -30,6 +32,7 @@ final class PasswordVerifier: Sendable {
             self.differed = checks("differed")
             self.cached = checks("cached")
             self.refused = checks("refused")
+            self.limited = checks("limited")
             self.waiting = registry.gauge("gateway_password_queue", help: "Password checks that wait for a thread.")
         }
     }
@@ -37,6 +40,7 @@ final class PasswordVerifier: Sendable {
     private let keys = ProofKeyMaker()
     private let cache: Locked<ProofCache>
     private let queue: Locked<PasswordQueue<CheckedContinuation<Answer, Never>>>
+    private let failures: Locked<SourceFailures>
     private let nextWaiter = Atomic<Int>(0)
     private let clock: AccessClock
     private let compare: @Sendable (_ password: [UInt8], _ hash: String) -> Bool
@@ -55,21 +59,30 @@ final class PasswordVerifier: Sendable {
     ) {
         self.cache = Locked(ProofCache(capacity: cacheCapacity, lifetime: cacheLifetime))
         self.queue = Locked(PasswordQueue(bounds: bounds))
+        self.failures = Locked(SourceFailures(perSecond: nil, capacity: cacheCapacity))
         self.clock = clock
         self.compare = compare
         self.metrics = Metrics(registry)
     }
 
+    /// Sets how many wrong passwords of one source are looked at a second; `nil`: all.
+    func limitFailures(perSecond: Int?) {
+        self.failures.withLock { $0.reconfigure(perSecond: perSecond) }
+    }
+
     /// Whether the password is the one that one of the hashes was made of.
     ///
     /// Remembered successes are looked for first, for all hashes: while a password is being replaced, the sender that
-    /// has the new one already must not pay for a check of the old one each time.
+    /// has the new one already must not pay for a check of the old one each time. So a source that sent too many wrong
+    /// ones is never refused what it was granted before.
     ///
     /// - Parameters:
     ///   - tenant: the tenant the request claims, known or not.
+    ///   - source: where the request comes from.
     ///   - isDecoy: take the time of a check, and answer no.
     func verify(
         tenant: String,
+        source: String,
         username: [UInt8],
         password: [UInt8],
         hashes: [Secret],
@@ -84,7 +97,8 @@ final class PasswordVerifier: Sendable {
                     hash: hash.revealed,
                     isDecoy: isDecoy
                 ),
-                lane: tenant,
+                lane: source,
+                tenant: tenant,
                 password: password,
                 hash: hash.revealed,
                 isDecoy: isDecoy
@@ -94,6 +108,11 @@ final class PasswordVerifier: Sendable {
         if self.cache.withLock({ cache in checks.contains { cache.contains($0.key, now: now) } }) {
             self.metrics.cached.increment()
             return true
+        }
+        let wait = self.failures.withLock { $0.wait(source, now: now) }
+        guard wait == 0 else {
+            self.metrics.limited.increment()
+            throw .tooManyFailures(wait: wait)
         }
         for check in checks {
             switch await self.wait(for: check) {
@@ -105,6 +124,8 @@ final class PasswordVerifier: Sendable {
             case .cancelled: throw .cancelled
             }
         }
+        let end = self.clock.nanoseconds()
+        self.failures.withLock { $0.note(source, now: end) }
         return false
     }
 

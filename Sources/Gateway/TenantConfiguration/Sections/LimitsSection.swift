@@ -34,6 +34,16 @@ extension TenantLimits {
         self.writeRequestBurst = reader.integer("write_request_burst", in: rate, default: self.writeRequestBurst)
         self.samplesPerSecond = reader.limit("samples_per_second", in: rate, default: self.samplesPerSecond)
         self.sampleBurst = reader.integer("sample_burst", in: rate, default: self.sampleBurst)
+        self.decodedBytesPerSecond = reader.limit(
+            "decoded_bytes_per_second",
+            in: 1...1_000_000_000_000,
+            default: self.decodedBytesPerSecond
+        )
+        self.decodedByteBurst = reader.integer(
+            "decoded_byte_burst",
+            in: 1...1_000_000_000_000,
+            default: self.decodedByteBurst
+        )
         self.readRequestsPerSecond = reader.limit(
             "read_requests_per_second",
             in: rate,
@@ -64,10 +74,8 @@ extension TenantLimits {
         if let status = reader.field("throttle_status")?.word(of: ["503", "429"]).flatMap({ Int($0) }) {
             self.throttleStatus = status
         }
-        reader.refuseUnsupported(
-            ["fleet"],
-            instead: "limits hold for each process: divide them by the number of gateways"
-        )
+        self.per = reader.choice("per", default: self.per)
+        self.cardinality.read(&reader)
         reader.finish()
         if let place = (maxWait ?? requestDeadline)?.place, self.maxWait > self.requestDeadline {
             let (wait, deadline) = (DurationText.text(self.maxWait), DurationText.text(self.requestDeadline))

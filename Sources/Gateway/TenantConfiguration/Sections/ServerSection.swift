@@ -6,6 +6,9 @@ struct ServerSection {
     var adminPlace: Place
     var clientAuthenticationPlace: Place
     var maxBytesInFlightPlace: Place
+    /// Where `replicas` is, or belongs; and whether it is there.
+    var replicasPlace: Place
+    var hasReplicas: Bool
 
     init(_ reader: consuming MappingReader) {
         let listen = reader.field("listen")
@@ -39,6 +42,11 @@ struct ServerSection {
         let limitSettings = Self.limits(&limits, &self.maxBytesInFlightPlace)
         limits.finish()
 
+        let replicas = reader.field("replicas")
+        self.hasReplicas = replicas != nil
+        self.replicasPlace = replicas?.place ?? reader.place.child("replicas", reader.place.mark)
+        let replicaCount = replicas?.integer(in: 1...10_000) ?? 1
+
         var timeouts = reader.mapping("timeouts")
         let timeoutSettings = Self.timeouts(&timeouts)
         timeouts.finish()
@@ -49,7 +57,8 @@ struct ServerSection {
             tls: tlsSettings,
             admin: adminSettings,
             limits: limitSettings,
-            timeouts: timeoutSettings
+            timeouts: timeoutSettings,
+            replicas: replicaCount
         )
     }
 
@@ -110,6 +119,11 @@ struct ServerSection {
                 "handshakes_per_second",
                 in: 1...1_000_000,
                 default: usual.handshakesPerSecond
+            ),
+            failedPasswordsPerSecond: reader.limit(
+                "failed_passwords_per_second",
+                in: 1...1_000_000,
+                default: usual.failedPasswordsPerSecond
             )
         )
     }

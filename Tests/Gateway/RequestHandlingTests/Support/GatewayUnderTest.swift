@@ -127,6 +127,8 @@ final class GatewayUnderTest: Sendable {
             tenants: tenants,
             warnings: []
         )
+        var clock = clock
+        clock.chance = { 0 }
         self.access = try AccessControl(configuration: configuration, metrics: self.registry, clock: clock)
         let store = self.store
         let registry = self.registry

@@ -259,13 +259,59 @@ struct TenantGateTests {
     }
 
     @Test(
-        "Retry-After is rounded up, from 1 to 300 seconds",
+        "Retry-After is rounded up, spread by up to a quarter and at least a second, from 1 to 300 seconds",
         arguments: [
-            (0, 1), (-5, 1), (1, 1), (1_000_000_000, 1), (1_000_000_001, 2), (299_000_000_001, 300),
-            (301_000_000_000, 300), (Int64.max, 300), (Int64.min, 1),
-        ] as [(Int64, Int)]
+            (0, 1, 2), (-5, 1, 2), (1, 1, 2), (1_000_000_000, 1, 2), (1_000_000_001, 2, 3), (8_000_000_000, 8, 10),
+            (100_000_000_000, 100, 125), (299_000_000_001, 240, 300), (Int64.max, 240, 300), (Int64.min, 1, 2),
+        ] as [(Int64, Int, Int)]
     )
-    func retryAfter(nanoseconds: Int64, seconds: Int) {
-        #expect(AccessRefusal.retryAfterSeconds(nanoseconds: nanoseconds) == seconds)
+    func retryAfter(nanoseconds: Int64, least: Int, most: Int) {
+        let chances = [0, 0.25, 0.5, 0.75, 0.999_999_999, 1, -1, .infinity]
+        let seconds = chances.map { AccessRefusal.retryAfterSeconds(nanoseconds: nanoseconds, chance: $0) }
+        #expect(seconds.allSatisfy { $0 >= least && $0 <= most })
+        #expect(seconds.first == least && seconds[4] == most)
+        #expect(seconds == seconds.prefix(5).sorted() + seconds.suffix(3))
+    }
+
+    @Test("a refusal's Retry-After is the deficit, spread by chance")
+    func spread() async throws {
+        let test = GateUnderTest {
+            $0.samplesPerSecond = 1
+            $0.sampleBurst = 40
+            $0.maxWait = .zero
+        }
+        try await test.gate.admitSamples(40, within: .seconds(25))
+        test.clock.set(chance: 0.5)
+        let refusal = await #expect(throws: AccessRefusal.self) {
+            try await test.gate.admitSamples(40, within: .seconds(25))
+        }
+        #expect(refusal?.retryAfterSeconds == 45)
+    }
+
+    @Test("decoded bytes have a rate of their own, named in the refusal and in the metrics")
+    func decodedBytes() async throws {
+        let test = GateUnderTest {
+            $0.decodedBytesPerSecond = 100
+            $0.decodedByteBurst = 1_000
+            $0.maxWait = .seconds(1)
+        }
+        try await test.gate.admitDecodedBytes(1_000, within: .seconds(25))
+        let waiter = Task { try await test.gate.admitDecodedBytes(50, within: .seconds(25)) }
+        await eventually("one waits") { test.clock.sleeperCount == 1 }
+        #expect(test.clock.waits == [.milliseconds(500)])
+        let refusal = await #expect(throws: AccessRefusal.self) {
+            try await test.gate.admitDecodedBytes(1_000, within: .seconds(25))
+        }
+        #expect(refusal?.reason == .decodedByteRate && refusal?.status == 503)
+        #expect(refusal?.message.contains("decoded_bytes_per_second (100)") == true)
+        test.clock.advance(by: .milliseconds(500))
+        try await waiter.value
+        #expect(
+            test.moved == [
+                "gateway_throttle_waits_total{limit=\"decoded_bytes_per_second\"}": 1,
+                "gateway_throttled_total{limit=\"decoded_bytes_per_second\"}": 1,
+                "gateway_requests_refused_total{reason=\"decoded_byte_rate\"}": 1,
+            ]
+        )
     }
 }

@@ -5,10 +5,16 @@ import Testing
 
 private let keys = ProofKeyMaker()
 
-private func makeCheck(_ number: Int, lane: String = "a", isDecoy: Bool = false) -> PasswordCheck {
+private func makeCheck(
+    _ number: Int,
+    lane: String = "a",
+    tenant: String? = nil,
+    isDecoy: Bool = false
+) -> PasswordCheck {
     PasswordCheck(
         key: keys.key(tenant: lane, username: [], password: Array("\(number)".utf8), hash: "h", isDecoy: isDecoy),
         lane: lane,
+        tenant: tenant ?? lane,
         password: Array("\(number)".utf8),
         hash: "h",
         isDecoy: isDecoy
@@ -38,6 +44,7 @@ struct PasswordQueueTests {
         workers: Int = 2,
         checks: Int = 64,
         ofLane: Int = 32,
+        ofTenant: Int = 32,
         waiters: Int = 4096
     ) -> PasswordQueue<Int> {
         PasswordQueue(
@@ -45,6 +52,7 @@ struct PasswordQueueTests {
                 workers: workers,
                 waitingChecks: checks,
                 waitingChecksOfLane: ofLane,
+                waitingChecksOfTenant: ofTenant,
                 waiters: waiters
             )
         )
@@ -103,11 +111,36 @@ struct PasswordQueueTests {
         ]
         #expect(joined == ["start", "queued", "refused", "queued", "refused", "shared", "shared", "refused"])
         #expect(queue.waitingChecks == 3)
-        // Whoever is taken makes room, in its lane and in the queue.
+        // Whoever is taken makes room, for lanes that have less first.
         _ = queue.takePassword()
         _ = queue.finish(makeCheck(1, lane: "a").key)
-        let after = queue.join(9, makeCheck(9, lane: "a"))
-        #expect(after == "queued")
+        let after = [queue.join(9, makeCheck(9, lane: "a")), queue.join(9, makeCheck(9, lane: "c"))]
+        #expect(after == ["refused", "queued"])
+    }
+
+    @Test("invented tenants are lanes of nobody: a source fills half of the queue, and others still find places")
+    func inventedTenants() {
+        var queue = self.makeQueue(workers: 1, ofTenant: 16)
+        let flood = (0..<100).map { queue.join($0, makeCheck($0, lane: "flood", tenant: "invented-\($0)")) }
+        #expect(flood.count { $0 != "refused" } == 32)
+        let second = (100..<200).map { queue.join($0, makeCheck($0, lane: "flood-2", tenant: "invented-\($0)")) }
+        #expect(second.count { $0 != "refused" } == 16)
+        let third = (200..<300).map { queue.join($0, makeCheck($0, lane: "flood-3", tenant: "invented-\($0)")) }
+        #expect(third.count { $0 != "refused" } == 8)
+        let quiet = queue.join(300, makeCheck(300, lane: "quiet", tenant: "a"))
+        #expect(quiet == "queued")
+        // Whoever has less waits less: its turn comes after one check of each.
+        let taken = (0..<4).map { _ in queue.takePassword() }
+        #expect(taken == ["0", "100", "200", "300"])
+    }
+
+    @Test("one tenant of a source takes half of the source's places at most")
+    func tenantsOfLane() {
+        var queue = self.makeQueue(workers: 1, ofTenant: 16)
+        let flood = (0..<100).map { queue.join($0, makeCheck($0, lane: "proxy", tenant: "a")) }
+        #expect(flood.count { $0 != "refused" } == 16)
+        let other = (100..<110).map { queue.join($0, makeCheck($0, lane: "proxy", tenant: "b")) }
+        #expect(!other.contains("refused"))
     }
 
     @Test("lanes take turns: a flood of one tenant's checks does not keep another's waiting")
@@ -122,7 +155,7 @@ struct PasswordQueueTests {
 
     @Test("a cancelled waiter leaves; a check nobody waits for is dropped unless it runs")
     func cancellation() {
-        var queue = self.makeQueue(workers: 1, checks: 3, ofLane: 3)
+        var queue = self.makeQueue(workers: 1, checks: 6, ofLane: 3)
         for number in 1...3 { _ = queue.join(number, makeCheck(number)) }
         _ = queue.join(4, makeCheck(2))
         let running = queue.takePassword()
@@ -167,7 +200,7 @@ struct PasswordQueueTests {
 
     @Test("cancelling many waiters gives back every place that they took")
     func noLeak() {
-        var queue = self.makeQueue(workers: 1, checks: 4, ofLane: 4, waiters: 4)
+        var queue = self.makeQueue(workers: 1, checks: 7, ofLane: 4, waiters: 4)
         for round in 0..<50 {
             let joined = (0..<4).map { queue.join($0, makeCheck($0, lane: "l\(round % 3)")) }
             #expect(!joined.contains("refused"))

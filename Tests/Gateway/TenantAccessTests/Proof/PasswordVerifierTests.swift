@@ -54,10 +54,12 @@ private struct VerifierUnderTest {
         _ password: String,
         _ hashes: [String],
         tenant: String = "a",
+        source: String = "192.0.2.1",
         isDecoy: Bool = false
     ) async throws(PasswordVerifier.Failure) -> Bool {
         try await self.verifier.verify(
             tenant: tenant,
+            source: source,
             username: Array("u".utf8),
             password: Array(password.utf8),
             hashes: hashes.map { Secret($0) },
@@ -144,7 +146,7 @@ struct PasswordVerifierTests {
 
     @Test("a full queue refuses, and serves again when there is room")
     func queueFull() async throws {
-        let bounds = PasswordQueueBounds(workers: 1, waitingChecks: 2, waitingChecksOfLane: 2, waiters: 10)
+        let bounds = PasswordQueueBounds(workers: 1, waitingChecks: 4, waitingChecksOfLane: 2, waiters: 10)
         let test = VerifierUnderTest(bounds: bounds)
         test.comparison.close()
         try await withThrowingTaskGroup(of: Bool.self) { group in
@@ -214,12 +216,50 @@ struct PasswordVerifierTests {
         #expect(test.waiting == 0)
     }
 
+    @Test("after too many wrong passwords a source's next ones are not looked at, but for those it was granted before")
+    func failures() async throws {
+        let test = VerifierUnderTest()
+        test.verifier.limitFailures(perSecond: 2)
+        #expect(try await test.verify("good", ["good"]))
+        for number in 0..<SourceFailures.burst { #expect(try await !test.verify("bad-\(number)", ["good"])) }
+        for (password, isDecoy) in [("bad", false), ("other", false), ("bad", true)] {
+            await #expect(throws: PasswordVerifier.Failure.tooManyFailures(wait: 500_000_000)) {
+                try await test.verify(password, ["other"], isDecoy: isDecoy)
+            }
+        }
+        #expect(try await test.verify("good", ["good"]), "granted before")
+        #expect(try await test.verify("other", ["other"], source: "192.0.2.2"), "another source")
+        #expect(test.counts == [2, SourceFailures.burst, 1, 0] && test.checks("limited") == 3)
+        test.clock.advance(by: .milliseconds(500))
+        #expect(try await test.verify("new", ["new"]), "a right one uses nothing up")
+        #expect(try await test.verify("newer", ["newer"]))
+        #expect(try await !test.verify("bad", ["good"]))
+        await #expect(throws: PasswordVerifier.Failure.tooManyFailures(wait: 500_000_000)) {
+            try await test.verify("newest", ["newest"])
+        }
+        test.verifier.limitFailures(perSecond: nil)
+        #expect(try await !test.verify("bad", ["good"]))
+    }
+
+    @Test("guessing from a source for a long time is slowed to the rate")
+    func rate() async throws {
+        let test = VerifierUnderTest()
+        test.verifier.limitFailures(perSecond: 5)
+        for number in 0..<1_000 {
+            _ = try? await test.verify("\(number)", ["good"])
+            test.clock.advance(by: .milliseconds(10))
+        }
+        let looked = test.checks("differed")
+        #expect(looked >= SourceFailures.burst + 45 && looked <= SourceFailures.burst + 51)
+    }
+
     @Test("with real bcrypt")
     func real() async throws {
         let verifier = PasswordVerifier(registry: MetricRegistry(), clock: TestClock().accessClock)
         for (password, expected) in [("abc", true), ("abd", false), ("abc", true)] {
             let matches = try await verifier.verify(
                 tenant: "a",
+                source: "192.0.2.1",
                 username: Array("u".utf8),
                 password: Array(password.utf8),
                 hashes: [hashOfA, hashOfABC],

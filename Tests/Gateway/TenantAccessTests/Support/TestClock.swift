@@ -12,6 +12,7 @@ final class TestClock: Sendable {
     private struct State {
         var now: Int64 = 1_000
         var unixSeconds: Int64 = 1_700_000_000
+        var chance = 0.0
         var sleepers: [Int: Sleeper] = [:]
         var cancelled: Set<Int> = []
         var nextID = 0
@@ -28,12 +29,17 @@ final class TestClock: Sendable {
         AccessClock(
             nanoseconds: { self.now },
             unixSeconds: { self.state.withLock { $0.unixSeconds } },
-            sleep: { try await self.sleep($0) }
+            sleep: { try await self.sleep($0) },
+            chance: { self.state.withLock { $0.chance } }
         )
     }
 
     func set(unixSeconds: Int64) {
         self.state.withLock { $0.unixSeconds = unixSeconds }
+    }
+
+    func set(chance: Double) {
+        self.state.withLock { $0.chance = chance }
     }
 
     /// Lets time pass, and wakes whoever has slept long enough.
