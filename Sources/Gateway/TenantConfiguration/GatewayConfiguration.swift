@@ -41,6 +41,8 @@ package struct ServerSettings: Sendable {
     package var admin: AdminSettings
     package var limits: ServerLimits
     package var timeouts: ServerTimeouts
+    /// How often the files are looked at for changes; absent: never (`watch_interval: none`).
+    package var watchInterval: Duration?
 }
 
 package struct TLSSettings: Sendable {
@@ -61,6 +63,8 @@ package struct TLSSettings: Sendable {
 package struct AdminSettings: Sendable {
     /// Absent: no admin listener (`admin: {listen: none}`).
     package var listen: ListenAddress?
+    /// Whether `POST /-/reload` is answered.
+    package var reload = false
 }
 
 package struct ServerLimits: Sendable {
@@ -69,7 +73,7 @@ package struct ServerLimits: Sendable {
     package var handshakesPerSecond: Int
 }
 
-package struct ServerTimeouts: Sendable {
+package struct ServerTimeouts: Sendable, Equatable {
     package var handshake: Duration
     package var header: Duration
     package var body: Duration
@@ -130,7 +134,7 @@ package struct TenantSettings: Sendable {
 }
 
 /// What a tenant's calls are signed with.
-package indirect enum CredentialSettings: Sendable {
+package indirect enum CredentialSettings: Sendable, Equatable {
     /// Where a program of AWS would look for credentials of its own.
     package enum Origin: Sendable, Equatable {
         /// All of the others, and the shared files, in the order of AWS' SDKs.
@@ -174,6 +178,8 @@ package struct AuthenticationSettings: Sendable {
         package var emails: [String]
         /// A CA of this tenant's own; absent: the listener's `client_ca`.
         package var caPath: String?
+        /// The revocation lists of that CA.
+        package var crlPath: String?
     }
     /// Whose AWS keys are taken in basic auth; AWS itself checks them with each call.
     package enum AWSKeys: Sendable, Equatable {
@@ -200,7 +206,7 @@ package struct AuthenticationSettings: Sendable {
     var takesSecrets: Bool { !self.basic.isEmpty || !self.bearerTokenDigests.isEmpty || self.awsKeys != nil }
 }
 
-package struct TenantLimits: Sendable {
+package struct TenantLimits: Sendable, Equatable {
     package enum Mode: String, Sendable, CaseIterable { case enforce, observe }
     /// `nil` is unlimited, in every field that is optional.
     package var writeRequestsPerSecond: Int?
@@ -223,7 +229,7 @@ package struct TenantLimits: Sendable {
     package var throttleStatus: Int
 }
 
-package struct MappingSettings: Sendable {
+package struct MappingSettings: Sendable, Equatable {
     package enum SpecialValues: String, Sendable, CaseIterable { case store, drop }
     package enum LongNames: String, Sendable, CaseIterable { case refuse, drop }
     package enum Colons: String, Sendable, CaseIterable { case raw, escape }

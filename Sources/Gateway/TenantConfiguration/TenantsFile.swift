@@ -14,10 +14,17 @@ package enum TenantsFile {
         path: String,
         environment: [String: String]
     ) throws(ConfigurationProblems) -> GatewayConfiguration {
-        let context = LoadContext(file: path, environment: environment)
+        try Self.load(LoadContext(file: path, environment: environment))
+    }
+
+    static func load(_ context: LoadContext) throws(ConfigurationProblems) -> GatewayConfiguration {
         var configuration: GatewayConfiguration?
         do {
-            let bytes = try FileContents.read(path, limitBytes: FileContents.largestConfigurationBytes).bytes
+            let bytes = try context.read(
+                context.file,
+                limitBytes: FileContents.largestConfigurationBytes,
+                isSecret: false
+            ).bytes
             configuration = try Self.document(bytes, context).flatMap { Self.configuration($0, context) }
         } catch let failure as FileContents.Failure {
             let remedy =

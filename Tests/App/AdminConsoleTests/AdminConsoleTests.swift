@@ -31,7 +31,7 @@ struct ConsoleUnderTest {
         let console = AdminConsole(
             metrics: self.metrics,
             version: "1.2.3",
-            tenants: self.tenants,
+            tenants: { [tenants] in tenants },
             metadata: self.metadata,
             host: self.host,
             isLoopback: self.isLoopback,

@@ -25,6 +25,8 @@ final class LoadContext {
     let environment: [String: String]
     private(set) var problems: [ConfigurationProblem] = []
     private(set) var warnings: [ConfigurationProblem] = []
+    /// Every file that was looked at, as it was then.
+    private(set) var files = ConfigurationFiles()
     /// What PEM files held, by kind and path, so that a CA of ten thousand tenants is parsed once.
     var pemContents: [String: Result<PEMFile.Content, PEMFault>] = [:]
 
@@ -32,6 +34,13 @@ final class LoadContext {
         self.file = file
         self.folder = FilePath.folder(of: file)
         self.environment = environment
+    }
+
+    /// Reads a file as part of the configuration.
+    ///
+    /// - Parameter isSecret: what is told of the file then says nothing about its content.
+    func read(_ path: String, limitBytes: Int, isSecret: Bool) throws(FileContents.Failure) -> FileContents {
+        try self.files.read(path, limitBytes: limitBytes, isSecret: isSecret)
     }
 
     func report(_ place: Place, _ message: String, remedy: String?) {

@@ -28,6 +28,7 @@ struct ServerSection {
             self.adminPlace = field.place
             adminSettings.listen = Self.isNone(field) ? nil : field.listenAddress()
         }
+        adminSettings.reload = admin.field("reload")?.boolean() ?? false
         admin.refuseUnsupported(
             ["auth"],
             instead: "keep server.admin.listen on loopback, and put a proxy that asks for a login before it"
@@ -42,6 +43,10 @@ struct ServerSection {
         var timeouts = reader.mapping("timeouts")
         let timeoutSettings = Self.timeouts(&timeouts)
         timeouts.finish()
+        var watchInterval: Duration? = .seconds(5)
+        if let field = reader.field("watch_interval") {
+            watchInterval = Self.isNone(field) ? nil : field.duration(in: .milliseconds(100)...Duration.seconds(3600))
+        }
         reader.finish()
 
         self.settings = ServerSettings(
@@ -49,7 +54,8 @@ struct ServerSection {
             tls: tlsSettings,
             admin: adminSettings,
             limits: limitSettings,
-            timeouts: timeoutSettings
+            timeouts: timeoutSettings,
+            watchInterval: watchInterval
         )
     }
 

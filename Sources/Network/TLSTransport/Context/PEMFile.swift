@@ -40,6 +40,18 @@ extension Certificate: Sendable {}
         unsafe BIO_free_all(self.file)
     }
 
+    /// All bytes of a file, whatever they say.
+    static func bytes(of path: String) throws(TLSConfigurationError) -> [UInt8] {
+        let file = try PEMFile(path)
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 16 << 10)
+        while true {
+            let count = unsafe BIO_read(file.file, &chunk, Int32(chunk.count))
+            guard count > 0 else { return bytes }
+            bytes += chunk[..<Int(count)]
+        }
+    }
+
     /// The next certificate; `nil` at the end of the file. Blocks of other kinds are skipped.
     func nextCertificate() throws(TLSConfigurationError) -> Certificate? {
         OpenSSLError.clear()

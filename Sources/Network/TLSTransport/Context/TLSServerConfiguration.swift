@@ -28,6 +28,8 @@ package struct TLSServerConfiguration: Sendable {
     package var minimumVersion: TLSVersion
     /// Revocation lists; client certificates from `clientCAPath` must be covered by one, those of additional CAs may.
     package var crlPath: String?
+    /// Revocation lists of additional CAs.
+    package var additionalCRLPaths: [String] = []
 
     package init(
         certificateChainPath: String,

@@ -6,23 +6,45 @@ import COpenSSL
     // context that nobody changes any more.
     nonisolated(unsafe) let pointer: OpaquePointer
     /// Lives as long as the context, which calls it.
-    private let policy: VerificationPolicy
+    let policy: VerificationPolicy
+    let clientAuthentication: TLSClientAuthentication
+    /// Of all that decides which clients are trusted: the mode, the authorities, the revocation lists.
+    let trustDigest: [UInt8]
 
     /// Reads the files and checks that they fit together.
     ///
+    /// - Parameter previous: what this one is to replace. Its session tickets stay good if clients are trusted by the same
+    ///   authorities and lists as before; else nobody resumes what was verified by the old ones.
     /// - Throws: `TLSConfigurationError` naming the file, what is wrong with it, and how to mend it; among others for a
     ///   private key that is not the certificate's.
-    package init(_ configuration: TLSServerConfiguration) throws(TLSConfigurationError) {
+    package init(
+        _ configuration: TLSServerConfiguration,
+        replacing previous: TLSServerContext? = nil
+    ) throws(TLSConfigurationError) {
         OpenSSLError.clear()
         guard let context = unsafe SSL_CTX_new(TLS_server_method()) else { throw .library("no context") }
         do throws(TLSConfigurationError) {
             unsafe try Self.setProtocol(context, configuration)
             unsafe try Self.loadIdentity(context, configuration)
+            self.trustDigest = try Self.trustDigest(configuration)
             self.policy = unsafe try Self.loadTrust(context, configuration)
+            // Read again: what was loaded between two equal readings is what was digested.
+            guard try self.trustDigest == Self.trustDigest(configuration) else {
+                throw TLSConfigurationError(
+                    code: .unreadableFile,
+                    file: nil,
+                    found: "a CA or revocation list changed while it was read",
+                    remedy: "load the configuration again"
+                )
+            }
+            if let previous, previous.trustDigest == self.trustDigest {
+                unsafe try Self.copyTicketKeys(from: previous.pointer, to: context)
+            }
         } catch {
             unsafe SSL_CTX_free(context)
             throw error
         }
+        self.clientAuthentication = configuration.clientAuthentication
         unsafe SSL_CTX_set_ex_data(context, 0, Unmanaged.passUnretained(self.policy).toOpaque())
         unsafe self.pointer = context
     }
