@@ -91,6 +91,8 @@ def test_sighup_adds_changes_and_removes_tenants(gateway):
     assert gateway.metric("gateway_config_hash") != before
     assert "added=1" in gateway.log() and "removed=1" in gateway.log()
     assert "gamma" in http_get(f"http://127.0.0.1:{gateway.admin_port}/")[1]
+    name = "timestream_connector_write_requests_total"
+    assert gateway.metric(name, tenant="alpha") == 2 and gateway.metric(name, tenant="beta") is None
 
 
 def test_a_bad_file_changes_nothing_and_its_problems_are_kept(gateway):

@@ -15,6 +15,9 @@
 static inline int shim_SSL_CTX_set_min_proto_version(SSL_CTX *ctx, int version) {
     return (int)SSL_CTX_set_min_proto_version(ctx, version);
 }
+static inline int shim_SSL_CTX_set1_groups_list(SSL_CTX *ctx, const char *names) {
+    return (int)SSL_CTX_set1_groups_list(ctx, names);
+}
 static inline void shim_SSL_CTX_set_mode(SSL_CTX *ctx, long mode) { SSL_CTX_set_mode(ctx, mode); }
 static inline void shim_SSL_CTX_set_session_cache_mode(SSL_CTX *ctx, long mode) {
     SSL_CTX_set_session_cache_mode(ctx, mode);

@@ -58,6 +58,16 @@ package struct TLSSettings: Sendable {
     package var clientAuthentication: ClientAuthentication
     package var minimumVersion: Version
     package var certificateRevocationListPath: String?
+    /// Certificate and private key for clients that ask for other names.
+    package var furtherCertificates: [CertificateFiles] = []
+    /// In order of preference; empty: all that are good.
+    package var cipherSuites: [String] = []
+    package var groups: [String] = []
+
+    package struct CertificateFiles: Sendable {
+        package var certificatePath: String
+        package var privateKeyPath: String
+    }
 }
 
 package struct AdminSettings: Sendable {

@@ -104,6 +104,11 @@ struct ConfigurationBuilder: Sendable {
             minimumVersion: settings.minimumVersion.rawValue,
             crlPath: settings.certificateRevocationListPath
         )
+        tls.furtherCertificates = settings.furtherCertificates.map { files in
+            .init(certificateChainPath: files.certificatePath, privateKeyPath: files.privateKeyPath)
+        }
+        tls.cipherSuites = settings.cipherSuites
+        tls.groups = settings.groups
         tls.additionalCRLPaths = Array(Set(certificates.compactMap(\.crlPath))).sorted()
         return try TLSServerContext(tls, replacing: previous)
     }

@@ -103,6 +103,8 @@ actor Reloader {
         self.state.noteSuccess(hash: hash)
 
         for warning in next.configuration.warnings { self.logger.warning("\(warning.description)") }
+        let removed = old.tenants.keys.filter { next.tenants[$0] == nil }
+        for id in removed { self.builder.metrics.removeSeries(label: "tenant", value: id) }
         var (added, changed) = (0, 0)
         for tenant in next.configuration.tenants {
             guard let service = next.tenants[tenant.id]?.service else { continue }
@@ -120,7 +122,7 @@ actor Reloader {
                 "tenants": .stringConvertible(next.tenants.count),
                 "added": .stringConvertible(added),
                 "changed": .stringConvertible(changed),
-                "removed": .stringConvertible(old.tenants.keys.filter { next.tenants[$0] == nil }.count),
+                "removed": .stringConvertible(removed.count),
                 LogKey.durationSeconds: .stringConvertible(duration / .seconds(1)),
             ]
         )

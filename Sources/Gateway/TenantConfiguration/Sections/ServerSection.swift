@@ -17,7 +17,7 @@ struct ServerSection {
         self.clientAuthenticationPlace = tls?.place ?? reader.place
         var tlsSettings: TLSSettings?
         if var section = tlsReader.take() {
-            tlsSettings = Self.tls(&section, &self.clientAuthenticationPlace)
+            tlsSettings = TLSSection.settings(&section, &self.clientAuthenticationPlace)
             section.finish()
         }
 
@@ -61,46 +61,6 @@ struct ServerSection {
 
     private static func isNone(_ field: Field) -> Bool {
         if case .scalar(let scalar) = field.node.content { scalar.text == "none" } else { false }
-    }
-
-    // MARK: TLS
-
-    private static func tls(_ reader: inout MappingReader, _ clientAuthenticationPlace: inout Place) -> TLSSettings {
-        let certificate = reader.required("certificate", remedy: "add certificate: the PEM file of the server's chain")
-        let privateKey = reader.required(
-            "private_key",
-            remedy: "add private_key: the PEM file of the certificate's key"
-        )
-        let clientCA = reader.field("client_ca")
-        let clientAuthentication = reader.field("client_auth")
-        if let clientAuthentication { clientAuthenticationPlace = clientAuthentication.place }
-        let certificateFile = certificate?.pemFile(.certificates)
-        let privateKeyFile = privateKey?.pemFile(.privateKey)
-        if let certificate, case .certificates(let certificates) = certificateFile?.content {
-            if certificates.hasExpired {
-                certificate.context.warn(
-                    certificate.place,
-                    "the server's certificate has expired: clients will refuse it",
-                    remedy: "renew it"
-                )
-            }
-            if case .privateKey(let key) = privateKeyFile?.content, !certificates.belongs(to: key) {
-                privateKey?.report(
-                    "the key does not belong to the first certificate of server.tls.certificate",
-                    remedy: "give the key it was made with, and put the server's own certificate first in its file"
-                )
-            }
-        }
-        return TLSSettings(
-            // Paths are empty where they are wrong: nothing is made of a file with problems.
-            certificatePath: certificateFile?.path ?? "",
-            privateKeyPath: privateKeyFile?.path ?? "",
-            clientCAPath: clientCA.map { $0.pemFile(.certificates)?.path ?? "" },
-            clientAuthentication: clientAuthentication?.choice(TLSSettings.ClientAuthentication.self)
-                ?? (clientCA == nil ? .none : .request),
-            minimumVersion: reader.choice("min_version", default: .tls12),
-            certificateRevocationListPath: reader.field("crl")?.pemFile(.revocationList)?.path
-        )
     }
 
     // MARK: Limits and time-outs

@@ -16,7 +16,8 @@ struct ConnectionPeer {
 
     /// As a request that comes now has to see it.
     var current: Peer {
-        Peer(
+        self.tls?.verifyAgain()
+        return Peer(
             address: self.address,
             isEncrypted: self.isEncrypted,
             identity: self.tls?.peerIdentity,

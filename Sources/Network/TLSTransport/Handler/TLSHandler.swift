@@ -55,6 +55,7 @@ package final class TLSHandler: ChannelDuplexHandler {
     package private(set) var peerIdentity: PeerIdentity?
     /// Whether the peer would be refused if it connected now.
     package private(set) var isTrustLost = false
+    private var hasToldLoss = false
 
     /// - Parameters:
     ///   - handshakeTimeout: from the connection's start.
@@ -167,6 +168,14 @@ package final class TLSHandler: ChannelDuplexHandler {
     ///
     /// A peer that is not trusted any more may have the answer it waits for, and nothing after it.
     private func renewTrust(_ context: ChannelHandlerContext) {
+        self.verifyAgain()
+        guard self.isTrustLost, !self.hasToldLoss else { return }
+        self.hasToldLoss = true
+        context.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+    }
+
+    /// Brings `peerIdentity` and `isTrustLost` up to date. Also for requests that were decrypted before the rules changed.
+    package func verifyAgain() {
         guard self.source.trustGeneration != self.trustGeneration, !self.isTrustLost else { return }
         let current = self.source.current
         self.trustGeneration = current.trustGeneration
@@ -174,7 +183,6 @@ package final class TLSHandler: ChannelDuplexHandler {
             self.peerIdentity = try self.connection.peerIdentity(under: current.context)
         } catch {
             self.isTrustLost = true
-            context.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
         }
     }
 
