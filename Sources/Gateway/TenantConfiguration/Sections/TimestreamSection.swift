@@ -43,7 +43,7 @@ struct TimestreamSection {
         case .aws:
             local?.report("only used with backend: local", remedy: "remove it, or write backend: local")
             if onlyForAWS[0] != nil, onlyForAWS[1] != nil {
-                for field in onlyForAWS[4...] {
+                for field in onlyForAWS[6...] {
                     field?.report(
                         "chooses the hosts that are asked for endpoints, but both endpoints are given",
                         remedy: "remove it, or write_endpoint and query_endpoint"
