@@ -21,20 +21,22 @@ package struct AdminConsole: HTTPResponder {
 
     private let metrics: MetricRegistry
     private let version: String
-    private let tenants: [TenantStatus]
+    private let tenants: @Sendable () -> [TenantStatus]
     private let metadata: MetadataPage
     /// The host it listens on.
     private let host: String
     private let isLoopback: Bool
+    private let reloading: Reloading?
     private let isReady: @Sendable () -> Bool
 
     package init(
         metrics: MetricRegistry,
         version: String,
-        tenants: [TenantStatus],
+        tenants: @escaping @Sendable () -> [TenantStatus],
         metadata: MetadataPage,
         host: String,
         isLoopback: Bool,
+        reloading: Reloading? = nil,
         isReady: @escaping @Sendable () -> Bool
     ) {
         self.metrics = metrics
@@ -43,6 +45,7 @@ package struct AdminConsole: HTTPResponder {
         self.metadata = metadata
         self.host = host
         self.isLoopback = isLoopback
+        self.reloading = reloading
         self.isReady = isReady
     }
 
@@ -52,9 +55,10 @@ package struct AdminConsole: HTTPResponder {
         }
         let target = (request.head.path ?? "/").unicodeScalars
         let path = String(target.prefix { $0 != "?" })
+        if path == Reloading.path { return await self.reload(request.head) }
         let isPublic = ["/-/healthy", "/-/ready", "/metrics"].contains(path)
-        guard isPublic || (self.isLoopback && ["/", MetadataPage.path].contains(path)) else {
-            let pages = "/, /metrics, /-/healthy, /-/ready and \(MetadataPage.path)"
+        guard isPublic || (self.isLoopback && ["/", MetadataPage.path, Reloading.statusPath].contains(path)) else {
+            let pages = "/, /metrics, /-/healthy, /-/ready, \(MetadataPage.path) and \(Reloading.statusPath)"
             return .text(.notFound, "no such page; there are \(pages)")
         }
         guard request.head.method == .get || request.head.method == .head else {
@@ -68,6 +72,9 @@ package struct AdminConsole: HTTPResponder {
             return .exposition(of: self.metrics)
         case MetadataPage.path:
             return self.metadata.answer(Substring(target.drop { $0 != "?" }.dropFirst()))
+        case Reloading.statusPath:
+            guard let reloading else { return .text(.notFound, "the configuration never changes") }
+            return reloading.statusAnswer()
         default:
             return self.statusPage()
         }
@@ -87,7 +94,7 @@ package struct AdminConsole: HTTPResponder {
     }
 
     private func statusPage() -> OutgoingResponse {
-        let rows = self.tenants.map { tenant in
+        let rows = self.tenants().map { tenant in
             "<tr><td>\(Self.escape(tenant.id))</td><td>\(Self.escape(tenant.table))</td><td>\(Self.escape(tenant.region))</td></tr>"
         }
         let page = """
@@ -97,7 +104,9 @@ package struct AdminConsole: HTTPResponder {
             <p>Version \(Self.escape(self.version)), \(self.isReady() ? "ready" : "draining"). <a href="/metrics">Metrics</a></p>
             <table><tr><th>Tenant</th><th>Table</th><th>Region</th></tr>
             \(rows.joined(separator: "\n"))
-            </table></html>
+            </table>
+            \(self.reloadSection())
+            </html>
 
             """
         return OutgoingResponse(
@@ -110,6 +119,33 @@ package struct AdminConsole: HTTPResponder {
             ],
             body: Array(page.utf8)
         )
+    }
+
+    /// Nothing while all is well.
+    private func reloadSection() -> String {
+        guard let status = self.reloading?.status(), !status.isSuccessful else { return "" }
+        let problems = status.problems.map { "<pre>\(Self.escape($0))</pre>" }.joined(separator: "\n")
+        return """
+            <h2>The configuration was not taken</h2>
+            <p>Tried at \(Self.escape(status.attemptedAt)); in use is the one of \(Self.escape(status.loadedAt)).</p>
+            \(problems)
+            """
+    }
+
+    /// A page in an operator's browser may send requests here, but not without saying where it came from.
+    private func reload(_ head: HTTPRequest) async -> OutgoingResponse {
+        guard self.isLoopback, let trigger = self.reloading?.trigger else {
+            return .text(.notFound, "reloading by request is off; write server.admin.reload: true, or send SIGHUP")
+        }
+        guard head.method == .post else {
+            return .text(.methodNotAllowed, "use POST", headerFields: [.allow: "POST"])
+        }
+        guard head.headerFields[.origin] == nil, head.headerFields[Reloading.fetchSite] == nil else {
+            return .text(.forbidden, "web pages may not reload the configuration")
+        }
+        let status = await trigger()
+        guard !status.isSuccessful else { return .text(.ok, "reloaded") }
+        return .text(.internalServerError, status.problems.joined(separator: "\n"))
     }
 
     private static func escape(_ text: String) -> String {

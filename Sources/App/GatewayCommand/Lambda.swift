@@ -37,7 +37,6 @@ struct Lambda: AsyncParsableCommand {
                 runtimeAPI: address,
                 setup.configuration,
                 signed: setup.signed,
-                version: GatewayVersion.current,
                 makeLogger: setup.makeLogger
             )
         } catch {

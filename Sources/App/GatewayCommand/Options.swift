@@ -16,8 +16,16 @@ struct ConfigurationFile: ParsableArguments {
 
     /// - Throws: exit code 78 (EX_CONFIG) after printing every problem of the file.
     func load() throws -> GatewayConfiguration {
+        try Self.checked(self.source.load())
+    }
+
+    var source: ConfigurationSource {
+        ConfigurationSource(path: self.path, environment: ProcessInfo.processInfo.environment)
+    }
+
+    static func checked(_ loaded: LoadedConfiguration) throws -> GatewayConfiguration {
         do {
-            return try TenantsFile.load(path: self.path, environment: ProcessInfo.processInfo.environment)
+            return try loaded.result.get()
         } catch {
             standardError(error.description)
             standardError("nothing was started")

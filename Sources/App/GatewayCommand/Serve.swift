@@ -10,7 +10,7 @@ struct Serve: AsyncParsableCommand {
         abstract: "Serve remote write and remote read (the default).",
         discussion: """
             Reads the configuration, checks all of it, and starts nothing if anything in it is wrong. SIGTERM and SIGINT
-            end it: requests under way are finished within server.timeouts.drain.
+            end it: requests under way are finished within server.timeouts.drain. SIGHUP reloads the configuration.
 
             With a flag of AWS' Prometheus connector it takes that connector's place: no file is read, everything goes to
             one table, and the AWS keys in each request's basic authentication sign its calls.
@@ -34,8 +34,12 @@ struct Serve: AsyncParsableCommand {
         }
         let configuration: GatewayConfiguration
         let makeLogger: @Sendable (String) -> Logger
+        var origin: ConfigurationOrigin?
         if self.connector.values.isEmpty {
-            configuration = try self.file.load()
+            let source = self.file.source
+            let loaded = source.load()
+            configuration = try ConfigurationFile.checked(loaded)
+            origin = ConfigurationOrigin(source: source, files: loaded.files)
             makeLogger = self.log.makeLogger
         } else {
             let loaded = try self.connector.load()
@@ -45,7 +49,12 @@ struct Serve: AsyncParsableCommand {
         let logger = makeLogger("configuration")
         for warning in configuration.warnings { logger.warning("\(warning.description)") }
         do {
-            try await GatewayServer.run(configuration, version: GatewayVersion.current, makeLogger: makeLogger)
+            try await GatewayServer.run(
+                configuration,
+                version: GatewayVersion.current,
+                reloading: origin,
+                makeLogger: makeLogger
+            )
         } catch {
             standardError("error: \(error)")
             throw ExitCode.failure

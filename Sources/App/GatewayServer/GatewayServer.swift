@@ -3,19 +3,38 @@ import ServiceLifecycle
 package import TenantConfiguration
 import UnixSignals
 
+/// Where a configuration came from, and what its files held then.
+package struct ConfigurationOrigin: Sendable {
+    package var source: ConfigurationSource
+    package var files: ConfigurationFiles
+
+    package init(source: ConfigurationSource, files: ConfigurationFiles) {
+        self.source = source
+        self.files = files
+    }
+}
+
 /// The gateway as a whole, from a checked configuration to the end of the process.
 package enum GatewayServer {
     /// Serves until SIGTERM or SIGINT, then drains within `server.timeouts.drain`.
     ///
-    /// - Parameter makeLogger: by the name that stands as `caller` in each line.
+    /// - Parameters:
+    ///   - reloading: where the configuration came from, to take its changes; absent: it never changes.
+    ///   - makeLogger: by the name that stands as `caller` in each line.
     /// - Throws: what keeps it from starting: a port in use, a certificate that OpenSSL refuses, a directory that cannot
     ///   be written.
     package static func run(
         _ configuration: GatewayConfiguration,
         version: String,
+        reloading: ConfigurationOrigin? = nil,
         makeLogger: @escaping @Sendable (String) -> Logger
     ) async throws {
-        let service = GatewayService(configuration: configuration, version: version, makeLogger: makeLogger)
+        let service = GatewayService(
+            configuration: configuration,
+            version: version,
+            origin: reloading,
+            makeLogger: makeLogger
+        )
         try await self.runUntilSignal(service, logger: makeLogger("lifecycle"))
     }
 

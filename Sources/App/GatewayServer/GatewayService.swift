@@ -1,61 +1,74 @@
 import AdminConsole
 import Common
-import CredentialProviders
 import HTTPServing
 import Logging
 import NIOPosix
 import RequestHandling
-import RequestSigning
 import ServiceLifecycle
 import TLSTransport
-import TenantAccess
 import TenantConfiguration
 import TimestreamLocal
-import TimestreamModel
-import TimestreamService
 import Translator
+import UnixSignals
 import UpstreamHTTP
+
+/// Returns when the service is to end. Cancellation is shutdown too: both end in the same drain.
+private let gracefulShutdownOrCancellation: @Sendable () async -> Void = { try? await gracefulShutdown() }
 
 /// Joins the parts, starts them from the store up, and ends them from the listeners down.
 struct GatewayService: Service {
     let configuration: GatewayConfiguration
     let version: String
+    /// Absent: the configuration is not a file's, and never changes.
+    let origin: ConfigurationOrigin?
     let makeLogger: @Sendable (String) -> Logger
 
     func run() async throws {
+        // From the first moment on: a SIGHUP that nobody waits for ends the process.
+        let signals = await UnixSignalsSequence(trapping: .sighup)
         let metrics = MetricRegistry()
         let logger = self.makeLogger("gateway")
-        let group = MultiThreadedEventLoopGroup.singleton
-
         let engine = try await self.startLocalEngine(metrics)
-        let upstream = try UpstreamClient(self.upstreamConfiguration, metrics: metrics)
-        let access = try AccessControl(configuration: self.configuration, metrics: metrics)
-        let credentials = try TenantCredentials(
-            tenants: self.configuration.tenants,
+        let upstream = try UpstreamClient(self.configuration.timestream.upstreamConfiguration, metrics: metrics)
+        let credentials = TenantCredentials(
             timestream: self.configuration.timestream,
-            fixed: engine?.keyring.keys ?? [:],
             upstream: upstream,
             metrics: metrics,
             logger: self.makeLogger("credentials")
         )
-        let stores = self.makeStores(engine: engine, credentials: credentials, upstream: upstream, metrics: metrics)
-        let tenants = self.configuration.tenants.compactMap { settings in
-            stores[settings.id].map { TenantService(settings: settings, stores: $0, metrics: metrics) }
-        }
+        let builder = ConfigurationBuilder(
+            upstream: upstream,
+            credentials: credentials,
+            engine: engine?.engine,
+            engineURL: engine.map { "http://\($0.listener.localAddress)" },
+            metrics: metrics,
+            makeLogger: self.makeLogger
+        )
+        let running = try await builder.build(self.configuration, from: nil, keyring: engine?.keyring)
         let responder = GatewayResponder(
-            access: access,
-            tenants: tenants,
+            snapshot: running.snapshot,
             metrics: metrics,
             logger: self.makeLogger("http")
         )
         let data = try await HTTPListener.start(
-            configuration: try self.dataListenerConfiguration(),
+            configuration: self.dataListenerConfiguration(running.tls),
             responder: self.withTelemetry(responder, metrics),
-            group: group,
+            group: MultiThreadedEventLoopGroup.singleton,
             metrics: metrics,
             logger: self.makeLogger("listener")
         )
-        let admin = try await self.startAdminListener(responder, tenants, metrics)
+        let reloader = self.origin.map { origin in
+            Reloader(
+                origin: origin,
+                running: running,
+                builder: builder,
+                responder: responder,
+                listener: data,
+                state: ReloadState(hash: origin.files.hash, metrics: metrics),
+                logger: self.makeLogger("reload")
+            )
+        }
+        let admin = try await self.startAdminListener(responder, reloader, metrics)
 
         self.configuration.logConnections(to: logger)
         let scheme = self.configuration.server.tls == nil ? "http" : "https"
@@ -66,15 +79,16 @@ struct GatewayService: Service {
                 LogKey.listener: .string("\(scheme)://\(data.localAddress)"),
                 "admin": .string(admin.map { "http://\($0.localAddress)" } ?? "none"),
                 "local.engine": .string(engine.map { "http://\($0.listener.localAddress)" } ?? "none"),
-                "tenants": .stringConvertible(tenants.count),
+                "tenants": .stringConvertible(running.tenants.count),
             ]
         )
 
-        // Cancellation is shutdown too: both end in the same drain.
-        try? await gracefulShutdown()
+        await self.serve(until: gracefulShutdownOrCancellation, reloader, signals, logger)
         logger.notice("draining")
         responder.beginDraining()
-        await data.drain(timeout: self.configuration.server.timeouts.drain)
+        let last = await reloader?.running ?? running
+        await data.drain(timeout: last.configuration.server.timeouts.drain)
+        await last.closeCredentials()
         await credentials.close()
         await upstream.shutdown()
         if let engine {
@@ -85,6 +99,28 @@ struct GatewayService: Service {
         logger.notice("stopped")
     }
 
+    /// Takes changes of the configuration until the end comes; a reload that runs then is finished first.
+    private func serve(
+        until end: @escaping @Sendable () async -> Void,
+        _ reloader: Reloader?,
+        _ signals: UnixSignalsSequence,
+        _ logger: Logger
+    ) async {
+        let interval = self.configuration.server.watchInterval
+        await withTaskGroup(of: Void.self) { group in
+            group.addTask {
+                guard let reloader else {
+                    for await _ in signals { logger.warning("SIGHUP: there is no file to reload") }
+                    return
+                }
+                await reloader.watchSignals(signals)
+            }
+            if let reloader, let interval { group.addTask { await reloader.watchFiles(every: interval) } }
+            await end()
+            group.cancelAll()
+        }
+    }
+
     // MARK: Listeners
 
     private func withTelemetry(_ responder: GatewayResponder, _ metrics: MetricRegistry) -> any HTTPResponder {
@@ -92,22 +128,8 @@ struct GatewayService: Service {
         return TelemetryResponder(path: path, metrics: metrics, rest: responder)
     }
 
-    private func dataListenerConfiguration() throws -> HTTPListenerConfiguration {
+    private func dataListenerConfiguration(_ tls: TLSServerContext?) -> HTTPListenerConfiguration {
         let server = self.configuration.server
-        let tenantCAs = self.configuration.tenants.compactMap(\.authentication.clientCertificate?.caPath)
-        let tls = try server.tls.map { settings in
-            try TLSServerContext(
-                TLSServerConfiguration(
-                    certificateChainPath: settings.certificatePath,
-                    privateKeyPath: settings.privateKeyPath,
-                    clientCAPath: settings.clientCAPath,
-                    additionalCAPaths: Array(Set(tenantCAs)).sorted(),
-                    clientAuthentication: settings.clientAuthentication.rawValue,
-                    minimumVersion: settings.minimumVersion.rawValue,
-                    crlPath: settings.certificateRevocationListPath
-                )
-            )
-        }
         return HTTPListenerConfiguration(
             name: "data",
             host: server.listen.host,
@@ -126,24 +148,26 @@ struct GatewayService: Service {
 
     private func startAdminListener(
         _ responder: GatewayResponder,
-        _ tenants: [TenantService],
+        _ reloader: Reloader?,
         _ metrics: MetricRegistry
     ) async throws -> HTTPListener? {
         guard let address = self.configuration.server.admin.listen else { return nil }
-        let kept = Dictionary(uniqueKeysWithValues: tenants.map { ($0.settings.id, $0.metadata) })
         let console = AdminConsole(
             metrics: metrics,
             version: self.version,
-            tenants: self.configuration.tenants.map { tenant in
-                .init(id: tenant.id, table: "\(tenant.database).\(tenant.table)", region: tenant.region)
+            tenants: {
+                responder.current.tenants.values.map(\.settings).sorted { $0.id < $1.id }.map { tenant in
+                    .init(id: tenant.id, table: "\(tenant.database).\(tenant.table)", region: tenant.region)
+                }
             },
             metadata: MetadataPage { tenant, metric in
-                kept[tenant]?.entries(of: metric).map { entry in
+                responder.current.tenants[tenant]?.metadata.entries(of: metric).map { entry in
                     .init(metric: entry.metric, type: entry.kind.rawValue, help: entry.help, unit: entry.unit)
                 }
             },
             host: address.host,
             isLoopback: address.isLoopback,
+            reloading: reloader.map { self.reloading($0) },
             isReady: { responder.isReady }
         )
         return try await HTTPListener.start(
@@ -155,14 +179,18 @@ struct GatewayService: Service {
         )
     }
 
-    // MARK: Stores
-
-    var upstreamConfiguration: UpstreamConfiguration {
-        UpstreamConfiguration(
-            caBundlePath: self.configuration.timestream.caBundlePath,
-            proxy: self.configuration.timestream.proxy
-        )
+    private func reloading(_ reloader: Reloader) -> AdminConsole.Reloading {
+        var reloading = AdminConsole.Reloading(status: { reloader.state.status }, trigger: nil)
+        if self.configuration.server.admin.reload {
+            reloading.trigger = {
+                await reloader.reload(.request)
+                return reloader.state.status
+            }
+        }
+        return reloading
     }
+
+    // MARK: Stores
 
     /// The embedded engine and its listener.
     struct RunningEngine {
@@ -183,53 +211,13 @@ struct GatewayService: Service {
             metrics: metrics,
             logger: self.makeLogger("local")
         )
-        for tenant in self.configuration.tenants {
-            try await engine.ensureTable(TableName(database: tenant.database, table: tenant.table))
-        }
         return RunningEngine(engine: engine, listener: listener, keyring: keyring)
     }
+}
 
-    func makeStores(
-        engine: RunningEngine?,
-        credentials: TenantCredentials,
-        upstream: UpstreamClient,
-        metrics: MetricRegistry
-    ) -> [String: TenantStores] {
-        let signer = RequestSigner(service: "timestream")
-        let timestream = self.configuration.timestream
-        let hosts = RegionalHosts(isDualStack: timestream.isDualStack, isFIPS: timestream.isFIPS)
-        let engineURL = engine.map { "http://\($0.listener.localAddress)" }
-        let logger = self.makeLogger("timestream")
-        var stores: [String: TenantStores] = [:]
-        for tenant in self.configuration.tenants {
-            let makeStore: @Sendable (any CredentialSource) -> any TimestreamStore = { source in
-                let client = TimestreamServiceClient(
-                    configuration: TimestreamServiceConfiguration(
-                        tenant: tenant.id,
-                        region: tenant.region,
-                        writeEndpoint: tenant.writeEndpoint ?? engineURL,
-                        queryEndpoint: tenant.queryEndpoint ?? engineURL,
-                        hosts: hosts,
-                        maxWriteRetries: tenant.retries.maxWriteRetries,
-                        maxQueryRetries: tenant.retries.maxReadRetries
-                    ),
-                    credentials: source,
-                    upstream: upstream,
-                    signer: signer,
-                    metrics: metrics,
-                    logger: logger
-                )
-                return tenant.storeThatMakesTable(client, metrics: metrics, logger: logger) ?? client
-            }
-            if case .caller = tenant.credentials {
-                stores[tenant.id] = .ofCallers { keys in
-                    let key = AccessKey(accessKeyID: keys.accessKeyID, secretAccessKey: keys.secretAccessKey)
-                    return makeStore(StaticCredentialSource(key))
-                }
-            } else {
-                stores[tenant.id] = credentials.source(of: tenant.id).map { .own(makeStore($0)) }
-            }
-        }
-        return stores
+extension TimestreamSettings {
+    /// The way to AWS.
+    var upstreamConfiguration: UpstreamConfiguration {
+        UpstreamConfiguration(caBundlePath: self.caBundlePath, proxy: self.proxy)
     }
 }

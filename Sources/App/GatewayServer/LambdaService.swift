@@ -5,9 +5,7 @@ package import Logging
 import RequestHandling
 import ServiceLifecycle
 import TLSTransport
-import TenantAccess
 package import TenantConfiguration
-import TimestreamModel
 import UpstreamHTTP
 
 /// The gateway as a function of AWS Lambda: the same parts as behind a listener, fed with events.
@@ -22,14 +20,14 @@ package enum LambdaGateway {
         runtimeAPI address: String,
         _ configuration: GatewayConfiguration,
         signed: GatewayConfiguration?,
-        version: String,
         makeLogger: @escaping @Sendable (String) -> Logger
     ) async throws {
         let api = RuntimeAPI(address: address, upstream: try self.makeClient())
         let logger = makeLogger("lambda")
         do {
-            let own = try LambdaParts(configuration, version: version, makeLogger: makeLogger)
-            let others = try signed.map { try LambdaParts($0, version: version, makeLogger: makeLogger) }
+            let own = try await LambdaParts(configuration, makeLogger: makeLogger)
+            var others: LambdaParts?
+            if let signed { others = try await LambdaParts(signed, makeLogger: makeLogger) }
             let loop = LambdaLoop(
                 api: api,
                 responder: own.responder,
@@ -79,49 +77,44 @@ private struct LambdaService: Service {
 /// What one configuration is served with.
 private struct LambdaParts {
     let responder: GatewayResponder
+    private let running: RunningConfiguration
     private let credentials: TenantCredentials
     private let upstream: UpstreamClient
 
-    init(
-        _ configuration: GatewayConfiguration,
-        version: String,
-        makeLogger: @escaping @Sendable (String) -> Logger
-    ) throws {
-        let service = GatewayService(configuration: configuration, version: version, makeLogger: makeLogger)
+    init(_ configuration: GatewayConfiguration, makeLogger: @escaping @Sendable (String) -> Logger) async throws {
         // Nobody scrapes a function; the counters of two configurations must not mix either way.
         let metrics = MetricRegistry()
-        var upstreamConfiguration = service.upstreamConfiguration
+        var upstreamConfiguration = configuration.timestream.upstreamConfiguration
         // libcurl looks where this machine's distribution keeps the authorities, which is not where Lambda's does; the
         // package brings its own and says so in the way of OpenSSL.
         if upstreamConfiguration.caBundlePath == nil {
             upstreamConfiguration.caBundlePath = ProcessInfo.processInfo.environment["SSL_CERT_FILE"]
         }
         self.upstream = try UpstreamClient(upstreamConfiguration, metrics: metrics)
-        self.credentials = try TenantCredentials(
-            tenants: configuration.tenants,
+        self.credentials = TenantCredentials(
             timestream: configuration.timestream,
-            fixed: [:],
             upstream: self.upstream,
             metrics: metrics,
             logger: makeLogger("credentials")
         )
-        let stores = service.makeStores(
-            engine: nil,
-            credentials: self.credentials,
+        let builder = ConfigurationBuilder(
             upstream: self.upstream,
-            metrics: metrics
+            credentials: self.credentials,
+            engine: nil,
+            engineURL: nil,
+            metrics: metrics,
+            makeLogger: makeLogger
         )
+        self.running = try await builder.build(configuration, from: nil)
         self.responder = GatewayResponder(
-            access: try AccessControl(configuration: configuration, metrics: metrics),
-            tenants: configuration.tenants.compactMap { settings in
-                stores[settings.id].map { TenantService(settings: settings, stores: $0, metrics: metrics) }
-            },
+            snapshot: self.running.snapshot,
             metrics: metrics,
             logger: makeLogger("http")
         )
     }
 
     func close() async {
+        await self.running.closeCredentials()
         await self.credentials.close()
         await self.upstream.shutdown()
     }

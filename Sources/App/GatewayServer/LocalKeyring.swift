@@ -10,9 +10,19 @@ import TimestreamModel
 /// A tenant without configured credentials gets a pair made at random; it lives as long as the process.
 struct LocalKeyring {
     private(set) var keys: [String: AccessKey] = [:]
+    private var made: [String: AccessKey] = [:]
 
-    init(tenants: [TenantSettings]) {
-        for tenant in tenants { self.keys[tenant.id] = Self.key(of: tenant) }
+    /// - Parameter previous: pairs that were made before are kept.
+    init(tenants: [TenantSettings], previous: LocalKeyring? = nil) {
+        for tenant in tenants {
+            if case .generated = tenant.credentials, let kept = previous?.made[tenant.id] {
+                self.made[tenant.id] = kept
+            } else if let key = Self.key(of: tenant) {
+                self.keys[tenant.id] = key
+                if case .generated = tenant.credentials { self.made[tenant.id] = key }
+            }
+        }
+        self.keys.merge(self.made) { key, _ in key }
     }
 
     /// What the engine is told: one entry a key, with every table it is good for.

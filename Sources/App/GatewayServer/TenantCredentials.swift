@@ -4,93 +4,115 @@ import Foundation
 import Logging
 import RequestSigning
 package import TenantConfiguration
+import TimestreamModel
 import UpstreamHTTP
 
-/// What each tenant's calls are signed with: one source a tenant, so that a fault of one is no other's, even where two
-/// assume the same role.
-struct TenantCredentials {
-    private let sources: [String: any CredentialSource]
-    private let refreshing: [RefreshingCredentialSource]
+/// Makes what each tenant's calls are signed with: one source a tenant, so that a fault of one is no other's, even where
+/// two assume the same role.
+final class TenantCredentials: Sendable {
+    private let timestream: TimestreamSettings
+    private let upstream: UpstreamClient
+    private let metrics: MetricRegistry
+    private let logger: Logger
+    private let environment = ProcessInfo.processInfo.environment
     /// Metadata services are on this host or link: no proxy is asked about them. Only made where it is needed.
-    private let metadataClient: UpstreamClient?
+    private let metadataClient = Locked<UpstreamClient?>(nil)
+
+    /// - Parameter upstream: on the way to AWS.
+    init(timestream: TimestreamSettings, upstream: UpstreamClient, metrics: MetricRegistry, logger: Logger) {
+        self.timestream = timestream
+        self.upstream = upstream
+        self.metrics = metrics
+        self.logger = logger
+    }
 
     /// Begins to fetch what has to be fetched, and waits for none of it.
     ///
-    /// - Parameters:
-    ///   - fixed: keys that are known already, by tenant.
-    ///   - upstream: on the way to AWS.
-    init(
-        tenants: [TenantSettings],
-        timestream: TimestreamSettings,
-        fixed: [String: AccessKey],
-        upstream: UpstreamClient,
-        metrics: MetricRegistry,
-        logger: Logger
-    ) throws {
-        var sources: [String: any CredentialSource] = fixed.mapValues { StaticCredentialSource($0) }
-        for tenant in tenants where sources[tenant.id] == nil {
-            guard case .keyPair(let id, let secret, let token) = tenant.credentials else { continue }
-            let key = AccessKey(accessKeyID: id, secretAccessKey: secret, sessionToken: token)
-            sources[tenant.id] = StaticCredentialSource(key)
-            CredentialMetrics.showKeyPair(tenant: tenant.id, registry: metrics)
+    /// - Parameter fixed: the tenant's key, if it is known already.
+    /// - Returns: nil where each caller brings keys of its own.
+    func makeSource(of tenant: TenantSettings, fixed: AccessKey?) throws -> (any CredentialSource)? {
+        if let fixed { return StaticCredentialSource(fixed) }
+        switch tenant.credentials {
+        case .caller: return nil
+        case .keyPair(let id, let secret, let token):
+            CredentialMetrics.showKeyPair(tenant: tenant.id, registry: self.metrics)
+            return StaticCredentialSource(
+                AccessKey(accessKeyID: id, secretAccessKey: secret, sessionToken: token)
+            )
+        case .generated, .profile, .found, .role: break
         }
-
-        let others = tenants.filter { tenant in
-            if case .caller = tenant.credentials { return false }
-            return sources[tenant.id] == nil
-        }
-        guard !others.isEmpty else {
-            (self.sources, self.refreshing, self.metadataClient) = (sources, [], nil)
-            return
-        }
-        let environment = ProcessInfo.processInfo.environment
         let sts = SecurityTokenService(
-            upstream: upstream,
-            endpoint: timestream.stsEndpoint,
-            environment: environment
+            upstream: self.upstream,
+            endpoint: self.timestream.stsEndpoint,
+            environment: self.environment
         )
-        // Its transfers would overwrite the gauges of the other's; fetches are counted by themselves.
-        let metadata = try UpstreamClient(
-            UpstreamConfiguration(
-                caBundlePath: timestream.caBundlePath,
-                connectTimeout: .seconds(1),
-                maxConnectionsPerHost: 8,
-                maxResponseBytes: 1 << 20
-            ),
-            metrics: MetricRegistry()
+        let surroundings = CredentialSurroundings(
+            environment: self.environment,
+            region: tenant.region,
+            sessionName: String("timestream-gateway-\(tenant.id)".prefix(64)),
+            sts: sts,
+            metadata: try self.metadata(),
+            metadataEndpoint: self.timestream.metadataEndpoint
         )
-        var refreshing: [RefreshingCredentialSource] = []
-        for tenant in others {
-            let surroundings = CredentialSurroundings(
-                environment: environment,
-                region: tenant.region,
-                sessionName: String("timestream-gateway-\(tenant.id)".prefix(64)),
-                sts: sts,
-                metadata: metadata,
-                metadataEndpoint: timestream.metadataEndpoint
-            )
-            let source = RefreshingCredentialSource(
-                tenant: tenant.id,
-                provider: tenant.credentials.provider(in: surroundings),
-                metrics: metrics,
-                logger: logger
-            )
-            source.start()
-            refreshing.append(source)
-            sources[tenant.id] = source
-        }
-        (self.sources, self.refreshing, self.metadataClient) = (sources, refreshing, metadata)
+        let source = RefreshingCredentialSource(
+            tenant: tenant.id,
+            provider: tenant.credentials.provider(in: surroundings),
+            metrics: self.metrics,
+            logger: self.logger
+        )
+        source.start()
+        return OwnedCredentialSource(source)
     }
 
-    func source(of tenant: String) -> (any CredentialSource)? { self.sources[tenant] }
+    private func metadata() throws -> UpstreamClient {
+        let caBundlePath = self.timestream.caBundlePath
+        return try self.metadataClient.withLock { client in
+            if let client { return client }
+            // Its transfers would overwrite the gauges of the other's; fetches are counted by themselves.
+            let made = try UpstreamClient(
+                UpstreamConfiguration(
+                    caBundlePath: caBundlePath,
+                    connectTimeout: .seconds(1),
+                    maxConnectionsPerHost: 8,
+                    maxResponseBytes: 1 << 20
+                ),
+                metrics: MetricRegistry()
+            )
+            client = made
+            return made
+        }
+    }
 
-    /// Ends all fetching.
+    /// Ends what is left once all sources are closed.
     func close() async {
-        await withTaskGroup(of: Void.self) { group in
-            for source in self.refreshing { group.addTask { await source.close() } }
-        }
-        await self.metadataClient?.shutdown()
+        await self.metadataClient.withLock { $0 }?.shutdown()
     }
+}
+
+/// Credentials that are fetched until nobody can ask for them any more: a tenant that was removed may still have requests
+/// under way, and the last of them lets go of this.
+final class OwnedCredentialSource: CredentialSource {
+    private let source: RefreshingCredentialSource
+
+    init(_ source: RefreshingCredentialSource) {
+        self.source = source
+    }
+
+    deinit {
+        let source = self.source
+        Task { await source.close() }
+    }
+
+    func accessKey() async throws(TimestreamError) -> AccessKey { try await self.source.accessKey() }
+
+    func accessKey(deadline: ContinuousClock.Instant) async throws(TimestreamError) -> AccessKey {
+        try await self.source.accessKey(deadline: deadline)
+    }
+
+    func accessKeyWasRefused(_ key: AccessKey) { self.source.accessKeyWasRefused(key) }
+
+    /// Ends the fetching at once, and fails all that wait.
+    func close() async { await self.source.close() }
 }
 
 extension CredentialSettings {

@@ -36,10 +36,13 @@ package struct Peer: Sendable, Hashable {
     package var isEncrypted: Bool
     /// The verified client certificate, if one was presented.
     package var identity: PeerIdentity?
+    /// Its certificate was good when it connected, and is not any more: its CA or a revocation list has changed.
+    package var isTrustLost: Bool
 
-    package init(address: String, isEncrypted: Bool, identity: PeerIdentity?) {
+    package init(address: String, isEncrypted: Bool, identity: PeerIdentity?, isTrustLost: Bool = false) {
         self.address = address
         self.isEncrypted = isEncrypted
         self.identity = identity
+        self.isTrustLost = isTrustLost
     }
 }

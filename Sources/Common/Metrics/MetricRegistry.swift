@@ -56,6 +56,20 @@ package final class MetricRegistry: Sendable {
         }
     }
 
+    /// Forgets all series with this label: of a tenant that is no more. Handles that somebody still has count for nobody.
+    package func removeSeries(label: String, value: String) {
+        let pair = "\(label)=\"\(Self.escape(value))\""
+        self.families.withLock { families in
+            for name in families.keys {
+                // Quotation marks inside of values are escaped, so a pair stands nowhere but between pairs.
+                guard let keys = families[name]?.series.keys.filter({ ",\($0),".contains(",\(pair),") }) else {
+                    continue
+                }
+                for key in keys { families[name]?.series[key] = nil }
+            }
+        }
+    }
+
     private static func escape(_ value: String) -> String {
         var result = ""
         for character in value.unicodeScalars {

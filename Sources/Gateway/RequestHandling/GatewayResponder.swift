@@ -2,7 +2,7 @@ package import Common
 import HTTPTypes
 package import Logging
 import Synchronization
-package import TenantAccess
+import TenantAccess
 import TenantConfiguration
 
 /// The data listener's routes: from a request's head to its answer.
@@ -10,20 +10,28 @@ import TenantConfiguration
 /// In this order, each step only after the one before: route, tenant, proof, rate and concurrency; then the body, held to
 /// the tenant's size and to the process' bytes in flight; then the translator.
 package final class GatewayResponder: HTTPResponder {
-    private let access: AccessControl
-    private let tenants: [String: TenantService]
+    private let snapshot: Locked<GatewaySnapshot>
     private let metrics: RequestMetrics
     private let logger: Logger
     private let draining = Atomic<Bool>(false)
 
-    /// - Parameter tenants: one for each tenant of `access`.
-    package init(access: AccessControl, tenants: [TenantService], metrics: MetricRegistry, logger: Logger) {
-        self.access = access
-        self.tenants = Dictionary(uniqueKeysWithValues: tenants.map { ($0.settings.id, $0) })
+    package init(snapshot: GatewaySnapshot, metrics: MetricRegistry, logger: Logger) {
+        self.snapshot = Locked(snapshot)
         self.metrics = RequestMetrics(metrics)
         self.logger = logger
-        // Found out at the start, not by the first request.
-        precondition(Set(access.tenantIDs) == Set(self.tenants.keys), "every tenant has a service, and no other has")
+    }
+
+    /// What requests that come now are served by.
+    package var current: GatewaySnapshot { self.snapshot.withLock { $0 } }
+
+    /// Takes a new configuration for the requests that come; those under way keep theirs.
+    package func replace(with snapshot: GatewaySnapshot) {
+        // The old one is let go outside of the lock.
+        _ = self.snapshot.withLock { current in
+            let old = current
+            current = snapshot
+            return old
+        }
     }
 
     /// Answers `/-/ready` and requests for tenants with 503 from now on, so that load balancers and senders turn to
@@ -37,9 +45,10 @@ package final class GatewayResponder: HTTPResponder {
     package func respond(to request: IncomingRequest) async -> OutgoingResponse {
         let start = ContinuousClock.now
         let requestID = RequestID.make()
-        let target = self.access.target(of: request.head)
+        let snapshot = self.current
+        let target = snapshot.access.target(of: request.head)
         let route = Route(path: target.route).flatMap { $0.needsTenant || !target.isTenantPath ? $0 : nil }
-        let response = await self.answer(request, target, route, start: start, requestID: requestID)
+        let response = await self.answer(request, snapshot, target, route, start: start, requestID: requestID)
         let status = response.status.code
         return response.whenComplete { [metrics, logger] in
             let duration = ContinuousClock.now - start
@@ -59,6 +68,7 @@ package final class GatewayResponder: HTTPResponder {
 
     private func answer(
         _ request: IncomingRequest,
+        _ snapshot: GatewaySnapshot,
         _ target: RequestTarget,
         _ route: Route?,
         start: ContinuousClock.Instant,
@@ -82,16 +92,16 @@ package final class GatewayResponder: HTTPResponder {
             return .text(.serviceUnavailable, line, headerFields: [.retryAfter: "5", .connection: "close"])
         }
         do throws(AccessRefusal) {
-            let candidate = try self.access.resolve(target, head: request.head, peer: request.peer)
-            let proven = try await self.access.prove(candidate, head: request.head)
-            guard let tenant = self.tenants[proven.id] else {
-                preconditionFailure("checked at the start: every tenant has a service")
+            let candidate = try snapshot.access.resolve(target, head: request.head, peer: request.peer)
+            let proven = try await snapshot.access.prove(candidate, head: request.head)
+            guard let tenant = snapshot.tenants[proven.id] else {
+                preconditionFailure("checked by the snapshot: every tenant has a service")
             }
             let deadline = start + proven.settings.limits.requestDeadline
             let kind: RequestKind = route == .write ? .write : .read
-            let admission = try await self.access.admit(proven, kind, within: deadline - ContinuousClock.now)
+            let admission = try await snapshot.access.admit(proven, kind, within: deadline - ContinuousClock.now)
             let exchange = Exchange(
-                access: self.access,
+                access: snapshot.access,
                 proven: proven,
                 tenant: tenant,
                 table: tenant.table(of: proven),

@@ -12,12 +12,19 @@ package final class TenantService: Sendable {
     let metrics: TenantMetrics
     let faults: FaultLog
 
-    package init(settings: TenantSettings, stores: TenantStores, metrics: MetricRegistry) {
+    /// - Parameter previous: the same tenant with other settings, which this one takes the place of: what it has heard of
+    ///   metrics, and told of faults, goes on.
+    package init(
+        settings: TenantSettings,
+        stores: TenantStores,
+        metrics: MetricRegistry,
+        previous: TenantService? = nil
+    ) {
         self.settings = settings
         self.tables = TenantTables(settings: settings, stores: stores)
-        self.metadata = TenantMetadata(tenant: settings.id, registry: metrics)
-        self.metrics = TenantMetrics(tenant: settings.id, registry: metrics)
-        self.faults = FaultLog()
+        self.metadata = previous?.metadata ?? TenantMetadata(tenant: settings.id, registry: metrics)
+        self.metrics = previous?.metrics ?? TenantMetrics(tenant: settings.id, registry: metrics)
+        self.faults = previous?.faults ?? FaultLog()
     }
 
     /// The tenant's table, as the caller reaches it.

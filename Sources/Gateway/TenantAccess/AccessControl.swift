@@ -96,7 +96,8 @@ package final class AccessControl: Sendable {
         head: HTTPRequest,
         peer: Peer
     ) throws(AccessRefusal) -> TenantCandidate {
-        do {
+        do throws(AccessRefusal) {
+            if peer.isTrustLost { throw .certificateUntrusted }
             let resolution = try self.resolver.resolve(
                 target,
                 head.headerFields,

@@ -16,6 +16,8 @@ package struct AccessRefusal: Error, Sendable, Equatable {
         case sourcesDisagree = "sources_disagree"
         /// The connection's client certificate has expired since the handshake.
         case certificateExpired = "certificate_expired"
+        /// The connection's client certificate was revoked, or its CA is not trusted any more, since the handshake.
+        case certificateUntrusted = "certificate_untrusted"
         /// Nothing that could prove the tenant came with the request.
         case noCredentials = "no_credentials"
         /// An `Authorization` field that cannot be read, or several.
@@ -96,6 +98,13 @@ extension AccessRefusal {
         401,
         .certificateExpired,
         "unauthorized: the connection's client certificate has expired; connect again with a valid one",
+        closesConnection: true
+    )
+
+    static let certificateUntrusted = AccessRefusal(
+        401,
+        .certificateUntrusted,
+        "unauthorized: the connection's client certificate is not trusted any more; connect again with a valid one",
         closesConnection: true
     )
 

@@ -86,6 +86,7 @@ final class TenantMetrics: Sendable {
     /// Reasons found before any tenant is decided on.
     private static let beforeTenant: Set<AccessRefusal.Reason> = [
         .repeatedTenantHeader, .invalidTenant, .noTenant, .sourcesDisagree, .certificateExpired,
+        .certificateUntrusted,
     ]
 
     func countRefusal(_ reason: AccessRefusal.Reason) {

@@ -51,6 +51,8 @@ package struct ServerSettings: Sendable {
     package var telemetryPath: String?
     /// How many gateways share the limits that are `per: fleet`.
     package var replicas = 1
+    /// How often the files are looked at for changes; absent: never (`watch_interval: none`).
+    package var watchInterval: Duration?
 }
 
 package struct TLSSettings: Sendable {
@@ -66,11 +68,23 @@ package struct TLSSettings: Sendable {
     package var clientAuthentication: ClientAuthentication
     package var minimumVersion: Version
     package var certificateRevocationListPath: String?
+    /// Certificate and private key for clients that ask for other names.
+    package var furtherCertificates: [CertificateFiles] = []
+    /// In order of preference; empty: all that are good.
+    package var cipherSuites: [String] = []
+    package var groups: [String] = []
+
+    package struct CertificateFiles: Sendable {
+        package var certificatePath: String
+        package var privateKeyPath: String
+    }
 }
 
 package struct AdminSettings: Sendable {
     /// Absent: no admin listener (`admin: {listen: none}`).
     package var listen: ListenAddress?
+    /// Whether `POST /-/reload` is answered.
+    package var reload = false
 }
 
 package struct ServerLimits: Sendable {
@@ -81,7 +95,7 @@ package struct ServerLimits: Sendable {
     package var failedPasswordsPerSecond: Int? = 5
 }
 
-package struct ServerTimeouts: Sendable {
+package struct ServerTimeouts: Sendable, Equatable {
     package var handshake: Duration
     package var header: Duration
     package var body: Duration
@@ -167,7 +181,7 @@ package struct RetrySettings: Sendable, Equatable {
 }
 
 /// What a tenant's calls are signed with.
-package indirect enum CredentialSettings: Sendable {
+package indirect enum CredentialSettings: Sendable, Equatable {
     /// Where a program of AWS would look for credentials of its own.
     package enum Origin: Sendable, Equatable {
         /// All of the others, and the shared files, in the order of AWS' SDKs.
@@ -211,6 +225,8 @@ package struct AuthenticationSettings: Sendable {
         package var emails: [String]
         /// A CA of this tenant's own; absent: the listener's `client_ca`.
         package var caPath: String?
+        /// The revocation lists of that CA.
+        package var crlPath: String?
     }
     /// Whose AWS keys are taken in basic auth; AWS itself checks them with each call.
     package enum AWSKeys: Sendable, Equatable {
@@ -237,7 +253,7 @@ package struct AuthenticationSettings: Sendable {
     var takesSecrets: Bool { !self.basic.isEmpty || !self.bearerTokenDigests.isEmpty || self.awsKeys != nil }
 }
 
-package struct TenantLimits: Sendable {
+package struct TenantLimits: Sendable, Equatable {
     package enum Mode: String, Sendable, CaseIterable { case enforce, observe }
     /// Whether rates, bursts and concurrency hold for each gateway, or are divided by `server.replicas`.
     package enum Scope: String, Sendable, CaseIterable { case replica, fleet }
@@ -295,7 +311,7 @@ package struct CardinalityLimits: Sendable, Equatable {
     package var dropping: Set<Guard> = []
 }
 
-package struct MappingSettings: Sendable {
+package struct MappingSettings: Sendable, Equatable {
     package enum SpecialValues: String, Sendable, CaseIterable { case store, drop, refuse }
     package enum LongNames: String, Sendable, CaseIterable { case refuse, drop }
     package enum Colons: String, Sendable, CaseIterable { case raw, escape }

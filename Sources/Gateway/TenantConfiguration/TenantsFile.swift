@@ -17,10 +17,17 @@ package enum TenantsFile {
         environment: [String: String],
         isForLambda: Bool = false
     ) throws(ConfigurationProblems) -> GatewayConfiguration {
-        let context = LoadContext(file: path, environment: environment, isForLambda: isForLambda)
+        try Self.load(LoadContext(file: path, environment: environment, isForLambda: isForLambda))
+    }
+
+    static func load(_ context: LoadContext) throws(ConfigurationProblems) -> GatewayConfiguration {
         var configuration: GatewayConfiguration?
         do {
-            let bytes = try FileContents.read(path, limitBytes: FileContents.largestConfigurationBytes).bytes
+            let bytes = try context.read(
+                context.file,
+                limitBytes: FileContents.largestConfigurationBytes,
+                isSecret: false
+            ).bytes
             configuration = try Self.document(bytes, context).flatMap { Self.configuration($0, context) }
         } catch let failure as FileContents.Failure {
             let remedy =
@@ -35,7 +42,7 @@ package enum TenantsFile {
             throw ConfigurationProblems(LoadContext.sorted(context.problems))
         }
         configuration.warnings = LoadContext.sorted(context.warnings)
-        if isForLambda { configuration.waitForNothing() }
+        if context.isForLambda { configuration.waitForNothing() }
         return configuration
     }
 

@@ -13,7 +13,7 @@ package final class LocalEngine: HTTPResponder {
     let writer: WriterThread
     let readers: ReaderPool
     let cursors: CursorTable
-    private let callers: CallerCheck
+    private let callers: Locked<CallerCheck>
     private let logger: Logger
     private let lock: DirectoryLock
 
@@ -28,7 +28,7 @@ package final class LocalEngine: HTTPResponder {
         self.configuration = configuration
         self.metrics = metrics
         self.logger = logger
-        self.callers = CallerCheck(keys: configuration.keys)
+        self.callers = Locked(CallerCheck(keys: configuration.keys))
         self.lock = try DirectoryLock(directory: configuration.directory)
         let path = configuration.directory + "/timestream.sqlite"
         self.writer = try WriterThread(path: path, metrics: metrics)
@@ -49,6 +49,12 @@ package final class LocalEngine: HTTPResponder {
         } catch let error as SQLiteError {
             throw LocalEngineError("the database file cannot be used: \(error.message)")
         }
+    }
+
+    /// Takes other keys for the calls that come.
+    package func replaceKeys(with keys: [LocalEngineKey]) {
+        let callers = CallerCheck(keys: keys)
+        self.callers.withLock { $0 = callers }
     }
 
     /// Makes a table, and its database, if they are not there.
@@ -118,7 +124,8 @@ package final class LocalEngine: HTTPResponder {
         do throws(IncomingBodyError) {
             body = try await request.body.collect(limitBytes: Self.bodyLimitBytes)
         } catch { throw Self.serviceError(error) }
-        let caller = try self.callers.caller(request.head, body: body, nowSeconds: WallTime.seconds())
+        let callers = self.callers.withLock { $0 }
+        let caller = try callers.caller(request.head, body: body, nowSeconds: WallTime.seconds())
         call.keyID = caller.keyID
         switch operation {
         case .writeRecords: return try await self.writeRecords(body, caller, &call)

@@ -21,24 +21,33 @@ struct ConsoleUnderTest {
     var host = "127.0.0.1"
     var isLoopback = true
     var isReady = true
+    var reloading: AdminConsole.Reloading?
 
     func get(
         _ path: String?,
         host authority: String? = "127.0.0.1:9202",
-        method: HTTPRequest.Method = .get
+        method: HTTPRequest.Method = .get,
+        fields: HTTPFields = [:]
     ) async -> (status: Int, text: String, fields: HTTPFields) {
         let isReady = self.isReady
         let console = AdminConsole(
             metrics: self.metrics,
             version: "1.2.3",
-            tenants: self.tenants,
+            tenants: { [tenants] in tenants },
             metadata: self.metadata,
             host: self.host,
             isLoopback: self.isLoopback,
+            reloading: self.reloading,
             isReady: { isReady }
         )
         let request = IncomingRequest(
-            head: HTTPRequest(method: method, scheme: "http", authority: authority, path: path),
+            head: HTTPRequest(
+                method: method,
+                scheme: "http",
+                authority: authority,
+                path: path,
+                headerFields: fields
+            ),
             peer: Peer(address: "127.0.0.1:5", isEncrypted: false, identity: nil),
             body: UnaskedBody()
         )

@@ -33,6 +33,23 @@ struct MetricRegistryTests {
         #expect(registry.exposition().contains("a_total{t=\"1\"} 5\na_total{t=\"2\"} 0\n"))
     }
 
+    @Test("the series of one label value can be forgotten, and no other is")
+    func removal() {
+        let registry = MetricRegistry()
+        for tenant in ["a", "ab", "b"] {
+            registry.counter("x_total", help: "X.", labels: [("tenant", tenant)]).increment(by: 2)
+            registry.counter("y_total", help: "Y.", labels: [("k", "v"), ("tenant", tenant), ("z", "1")]).increment()
+        }
+        _ = registry.gauge("z", help: "Z.", labels: [("k", ",tenant=\"a\",")])
+        registry.removeSeries(label: "tenant", value: "a")
+        let text = registry.exposition()
+        #expect(!text.contains("tenant=\"a\"}") && !text.contains("tenant=\"a\",z"))
+        #expect(text.contains("x_total{tenant=\"ab\"} 2") && text.contains("x_total{tenant=\"b\"} 2"))
+        #expect(text.contains("\nz{k=\",tenant="))
+        // It begins anew.
+        #expect(registry.counter("x_total", help: "X.", labels: [("tenant", "a")]).value == 0)
+    }
+
     @Test(
         "label values are escaped as the format says",
         arguments: [

@@ -163,6 +163,10 @@ struct AccessControlTests {
         // The right name from a CA that counts for nobody proves nothing.
         let stranger = makePeer(makeIdentity(commonName: "client", chain: [[1], [99]]))
         #expect(await test.decide(makeHead(tenants: ["shared"]), stranger) == unauthorized(.noCredentials))
+        // Nor does one that was good when it connected, whatever else comes with the request.
+        var revoked = try peer("own")
+        revoked.isTrustLost = true
+        #expect(await test.decide(makeHead(), revoked) == .failure(.certificateUntrusted))
         test.clock.set(unixSeconds: 1_900_000_000)
         #expect(await test.decide(makeHead(), try peer("own")) == .failure(.certificateExpired))
     }
@@ -208,7 +212,7 @@ struct AccessControlTests {
     func headers() {
         for refusal in [
             AccessRefusal.unauthorized(.noCredentials), .unauthorized(.wrongCredentials),
-            .unauthorized(.malformedCredentials), .certificateExpired,
+            .unauthorized(.malformedCredentials), .certificateExpired, .certificateUntrusted,
         ] {
             #expect(refusal.status == 401)
             #expect(refusal.headerFields == [.wwwAuthenticate: "Basic realm=\"timestream-gateway\""])

@@ -1,7 +1,11 @@
 """Certificates for the tests, made anew for each run by openssl."""
 
+import datetime
 import pathlib
 import subprocess
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
 
 
 class Authority:
@@ -40,3 +44,22 @@ class Authority:
 def _openssl(*arguments):
     result = subprocess.run(["openssl", *map(str, arguments)], capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
+
+
+def revocation_list(authority, revoked=(), *, days=2):
+    """The text of an authority's list, with the serial numbers of these certificates in it."""
+    now = datetime.datetime.now(datetime.UTC)
+    issuer = x509.load_pem_x509_certificate(authority.certificate.read_bytes())
+    key = serialization.load_pem_private_key(authority.key.read_bytes(), password=None)
+    builder = (
+        x509.CertificateRevocationListBuilder()
+        .issuer_name(issuer.subject)
+        .last_update(now - datetime.timedelta(minutes=5))
+        .next_update(now + datetime.timedelta(days=days))
+        .add_extension(x509.CRLNumber(int(now.timestamp())), critical=False)
+    )
+    for path in revoked:
+        certificate = x509.load_pem_x509_certificate(pathlib.Path(path).read_bytes())
+        entry = x509.RevokedCertificateBuilder().serial_number(certificate.serial_number)
+        builder = builder.add_revoked_certificate(entry.revocation_date(now - datetime.timedelta(minutes=5)).build())
+    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()

@@ -47,6 +47,39 @@ struct TLSServerContextTests {
         #expect(self.failure(self.configuration(pki, crl: "crl.pem")) == nil)
     }
 
+    @Test("further certificates, suites and groups load; a key that is not its certificate's is named")
+    func policy() async throws {
+        let pki = try await TestPKI.standard()
+        var configuration = self.configuration(pki)
+        configuration.cipherSuites = ["TLS_AES_128_GCM_SHA256", "ECDHE-ECDSA-AES128-GCM-SHA256"]
+        configuration.groups = ["P-256", "X25519"]
+        configuration.furtherCertificates = [
+            .init(certificateChainPath: pki.certificate("chained-bundle"), privateKeyPath: pki.key("chained"))
+        ]
+        #expect(self.failure(configuration) == nil)
+        configuration.furtherCertificates[0].privateKeyPath = pki.key("client")
+        #expect(self.failure(configuration)?.code == .keyDoesNotMatch)
+        configuration.furtherCertificates[0].privateKeyPath = pki.certificate("client")
+        #expect(self.failure(configuration)?.code == .invalidPrivateKey)
+        configuration.furtherCertificates = []
+        configuration.groups = ["nonsense"]
+        #expect(self.failure(configuration)?.code == .library)
+    }
+
+    @Test("lists of tenants' CAs need no list of the listener's, and must be of a configured CA")
+    func tenantLists() async throws {
+        let pki = try await TestPKI.standard()
+        try await pki.makeRevocationList("other-list.pem", by: "other", revoked: ["stranger"])
+        var configuration = self.configuration(pki, additional: ["other"])
+        configuration.additionalCRLPaths = [pki.path("other-list.pem")]
+        let context = try TLSServerContext(configuration)
+        configuration.additionalCRLPaths = []
+        #expect(try TLSServerContext(configuration).trustDigest != context.trustDigest)
+        configuration.additionalCAPaths = []
+        configuration.additionalCRLPaths = [pki.path("other-list.pem")]
+        #expect(self.failure(configuration)?.code == .invalidRevocationList)
+    }
+
     @Test("a private key of another certificate is named, with the certificate")
     func keyMismatch() async throws {
         let pki = try await TestPKI.standard()

@@ -22,7 +22,10 @@ extension Field {
         if let known = self.context.pemContents[key] {
             content = known
         } else {
-            guard let file = self.contents(of: path, limitBytes: FileContents.largestPEMBytes) else { return nil }
+            let limit = FileContents.largestPEMBytes
+            guard let file = self.contents(of: path, limitBytes: limit, isSecret: kind == .privateKey) else {
+                return nil
+            }
             if kind == .privateKey { self.warnIfReadableByOthers(file, "private key") }
             content = Result { () throws(PEMFault) in
                 switch kind {
@@ -45,7 +48,7 @@ extension Field {
     /// The one line of a file, without the line break at its end.
     func secretFile(_ what: String) -> Secret? {
         guard let path = self.path(of: "a file with \(what)"),
-            let file = self.contents(of: path, limitBytes: FileContents.largestSecretBytes)
+            let file = self.contents(of: path, limitBytes: FileContents.largestSecretBytes, isSecret: true)
         else { return nil }
         self.warnIfReadableByOthers(file, "secret file")
         var bytes = file.bytes[...]
@@ -63,9 +66,9 @@ extension Field {
         return Secret(text)
     }
 
-    private func contents(of path: String, limitBytes: Int) -> FileContents? {
+    private func contents(of path: String, limitBytes: Int, isSecret: Bool) -> FileContents? {
         do {
-            return try FileContents.read(path, limitBytes: limitBytes)
+            return try self.context.read(path, limitBytes: limitBytes, isSecret: isSecret)
         } catch {
             // With a variable in it, the path is not repeated: it may be a secret put in the wrong place.
             var isExpanded = false

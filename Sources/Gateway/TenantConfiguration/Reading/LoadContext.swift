@@ -26,6 +26,8 @@ final class LoadContext {
     let isForLambda: Bool
     private(set) var problems: [ConfigurationProblem] = []
     private(set) var warnings: [ConfigurationProblem] = []
+    /// Every file that was looked at, as it was then.
+    private(set) var files = ConfigurationFiles()
     /// What PEM files held, by kind and path, so that a CA of ten thousand tenants is parsed once.
     var pemContents: [String: Result<PEMFile.Content, PEMFault>] = [:]
 
@@ -34,6 +36,13 @@ final class LoadContext {
         self.folder = FilePath.folder(of: file)
         self.environment = environment
         self.isForLambda = isForLambda
+    }
+
+    /// Reads a file as part of the configuration.
+    ///
+    /// - Parameter isSecret: what is told of the file then says nothing about its content.
+    func read(_ path: String, limitBytes: Int, isSecret: Bool) throws(FileContents.Failure) -> FileContents {
+        try self.files.read(path, limitBytes: limitBytes, isSecret: isSecret)
     }
 
     func report(_ place: Place, _ message: String, remedy: String?) {

@@ -109,8 +109,16 @@ struct AuthenticationSection {
             uris: names[2] ?? [],
             emails: names[3] ?? [],
             // Empty where it is wrong: it is not taken for absent then.
-            caPath: reader.field("ca").map { $0.pemFile(.certificates)?.path ?? "" }
+            caPath: reader.field("ca").map { $0.pemFile(.certificates)?.path ?? "" },
+            crlPath: reader.field("crl").map { $0.pemFile(.revocationList)?.path ?? "" }
         )
+        if certificate.crlPath != nil, certificate.caPath == nil {
+            reader.context.report(
+                reader.place,
+                "crl without ca: the certificates come from server.tls.client_ca",
+                remedy: "put the list into server.tls.crl, or add the tenant's own ca"
+            )
+        }
         if !keys.contains(where: { reader.has($0) }) {
             reader.context.report(
                 reader.place,

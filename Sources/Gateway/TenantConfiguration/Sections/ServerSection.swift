@@ -20,7 +20,7 @@ struct ServerSection {
         self.clientAuthenticationPlace = tls?.place ?? reader.place
         var tlsSettings: TLSSettings?
         if var section = tlsReader.take() {
-            tlsSettings = Self.tls(&section, &self.clientAuthenticationPlace)
+            tlsSettings = TLSSection.settings(&section, &self.clientAuthenticationPlace)
             section.finish()
         }
 
@@ -31,6 +31,7 @@ struct ServerSection {
             self.adminPlace = field.place
             adminSettings.listen = Self.isNone(field) ? nil : field.listenAddress()
         }
+        adminSettings.reload = admin.field("reload")?.boolean() ?? false
         admin.refuseUnsupported(
             ["auth"],
             instead: "keep server.admin.listen on loopback, and put a proxy that asks for a login before it"
@@ -50,6 +51,10 @@ struct ServerSection {
         var timeouts = reader.mapping("timeouts")
         let timeoutSettings = Self.timeouts(&timeouts)
         timeouts.finish()
+        var watchInterval: Duration? = .seconds(5)
+        if let field = reader.field("watch_interval") {
+            watchInterval = Self.isNone(field) ? nil : field.duration(in: .milliseconds(100)...Duration.seconds(3600))
+        }
         reader.finish()
 
         self.settings = ServerSettings(
@@ -58,52 +63,13 @@ struct ServerSection {
             admin: adminSettings,
             limits: limitSettings,
             timeouts: timeoutSettings,
-            replicas: replicaCount
+            replicas: replicaCount,
+            watchInterval: watchInterval
         )
     }
 
     private static func isNone(_ field: Field) -> Bool {
         if case .scalar(let scalar) = field.node.content { scalar.text == "none" } else { false }
-    }
-
-    // MARK: TLS
-
-    private static func tls(_ reader: inout MappingReader, _ clientAuthenticationPlace: inout Place) -> TLSSettings {
-        let certificate = reader.required("certificate", remedy: "add certificate: the PEM file of the server's chain")
-        let privateKey = reader.required(
-            "private_key",
-            remedy: "add private_key: the PEM file of the certificate's key"
-        )
-        let clientCA = reader.field("client_ca")
-        let clientAuthentication = reader.field("client_auth")
-        if let clientAuthentication { clientAuthenticationPlace = clientAuthentication.place }
-        let certificateFile = certificate?.pemFile(.certificates)
-        let privateKeyFile = privateKey?.pemFile(.privateKey)
-        if let certificate, case .certificates(let certificates) = certificateFile?.content {
-            if certificates.hasExpired {
-                certificate.context.warn(
-                    certificate.place,
-                    "the server's certificate has expired: clients will refuse it",
-                    remedy: "renew it"
-                )
-            }
-            if case .privateKey(let key) = privateKeyFile?.content, !certificates.belongs(to: key) {
-                privateKey?.report(
-                    "the key does not belong to the first certificate of server.tls.certificate",
-                    remedy: "give the key it was made with, and put the server's own certificate first in its file"
-                )
-            }
-        }
-        return TLSSettings(
-            // Paths are empty where they are wrong: nothing is made of a file with problems.
-            certificatePath: certificateFile?.path ?? "",
-            privateKeyPath: privateKeyFile?.path ?? "",
-            clientCAPath: clientCA.map { $0.pemFile(.certificates)?.path ?? "" },
-            clientAuthentication: clientAuthentication?.choice(TLSSettings.ClientAuthentication.self)
-                ?? (clientCA == nil ? .none : .request),
-            minimumVersion: reader.choice("min_version", default: .tls12),
-            certificateRevocationListPath: reader.field("crl")?.pemFile(.revocationList)?.path
-        )
     }
 
     // MARK: Limits and time-outs

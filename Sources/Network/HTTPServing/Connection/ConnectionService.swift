@@ -9,7 +9,7 @@ import TLSTransport
 /// What all connections of a listener share, and how a new one is set up.
 struct ConnectionService: Sendable {
     let timeouts: HTTPTimeouts
-    let tls: TLSServerContext?
+    let tls: TLSContextSource?
     let responder: any HTTPResponder
     let executors: EventLoopExecutors
     let metrics: ListenerMetrics
@@ -35,10 +35,9 @@ struct ConnectionService: Sendable {
     func configure(_ channel: any Channel) throws {
         let address = channel.remoteAddress.map(SocketAddressText.make) ?? "unknown"
         guard let tls = self.tls else {
-            let peer = Peer(address: address, isEncrypted: false, identity: nil)
-            return try self.addHTTP1(to: channel, peer: peer)
+            return try self.addHTTP1(to: channel, peer: ConnectionPeer(address: address))
         }
-        let handler = try TLSHandler(context: tls, handshakeTimeout: self.timeouts.handshake) {
+        let handler = try TLSHandler(source: tls, handshakeTimeout: self.timeouts.handshake) {
             result,
             detail,
             duration in
@@ -58,7 +57,7 @@ struct ConnectionService: Sendable {
             handler,
             ApplicationProtocolNegotiationHandler { result, channel in
                 channel.eventLoop.makeCompletedFuture {
-                    let peer = Peer(address: address, isEncrypted: true, identity: bound.value.peerIdentity)
+                    let peer = ConnectionPeer(address: address, tls: bound.value)
                     switch result {
                     case .negotiated("h2"): try self.addHTTP2(to: channel, peer: peer)
                     case .negotiated, .fallback: try self.addHTTP1(to: channel, peer: peer)
@@ -68,7 +67,7 @@ struct ConnectionService: Sendable {
         ])
     }
 
-    private func addHTTP1(to channel: any Channel, peer: Peer) throws {
+    private func addHTTP1(to channel: any Channel, peer: ConnectionPeer) throws {
         var limits = NIOHTTPDecoderLimitConfiguration()
         limits.maxHeaderFieldSize = HTTPLimits.headerBytes
         limits.maxHeaderListSize = HTTPLimits.headerBytes
@@ -85,7 +84,7 @@ struct ConnectionService: Sendable {
     }
 
     /// Adds the handlers of an HTTP/2 connection, behind whatever makes its bytes.
-    func addHTTP2(to channel: any Channel, peer: Peer) throws {
+    func addHTTP2(to channel: any Channel, peer: ConnectionPeer) throws {
         let frames = HTTP2FrameObserver()
         try channel.pipeline.syncOperations.addHandlers([
             NIOHTTP2Handler(

@@ -12,7 +12,7 @@ final class HTTP1ConnectionHandler: ConnectionHandler {
     typealias OutboundOut = HTTPServerResponsePart
 
     let service: ConnectionService
-    let peer: Peer
+    let peer: ConnectionPeer
     let executor: EventLoopExecutor
     let timer: DeadlineTimer
     var context: ChannelHandlerContext?
@@ -33,7 +33,7 @@ final class HTTP1ConnectionHandler: ConnectionHandler {
     private var isProcessing = false
     private var lingeredBytes = 0
 
-    init(service: ConnectionService, peer: Peer, eventLoop: any EventLoop) {
+    init(service: ConnectionService, peer: ConnectionPeer, eventLoop: any EventLoop) {
         self.service = service
         self.peer = peer
         self.executor = service.executors[eventLoop]
@@ -172,7 +172,7 @@ final class HTTP1ConnectionHandler: ConnectionHandler {
         self.exchange = exchange
         let request = IncomingRequest(
             head: parsed.request,
-            peer: self.peer,
+            peer: self.peer.current,
             body: StreamedBody(
                 declaredLength: declaredLength,
                 inbox: exchange.inbox,

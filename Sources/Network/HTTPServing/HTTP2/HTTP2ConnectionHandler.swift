@@ -16,7 +16,7 @@ final class HTTP2ConnectionHandler: ConnectionHandler {
     private static let drainPing = HTTP2PingData(withInteger: 0x6472_6169_6E21_0000)
 
     let service: ConnectionService
-    let peer: Peer
+    let peer: ConnectionPeer
     let executor: EventLoopExecutor
     let timer: DeadlineTimer
     var context: ChannelHandlerContext?
@@ -32,7 +32,7 @@ final class HTTP2ConnectionHandler: ConnectionHandler {
     private var isFlushNeeded = false
     private var isReading = false
 
-    init(service: ConnectionService, peer: Peer, frames: HTTP2FrameObserver, eventLoop: any EventLoop) {
+    init(service: ConnectionService, peer: ConnectionPeer, frames: HTTP2FrameObserver, eventLoop: any EventLoop) {
         self.service = service
         self.peer = peer
         self.frames = frames
@@ -181,7 +181,7 @@ final class HTTP2ConnectionHandler: ConnectionHandler {
         self.service.metrics.request(.http2)
         let request = IncomingRequest(
             head: parsed.request,
-            peer: self.peer,
+            peer: self.peer.current,
             body: StreamedBody(declaredLength: parsed.declaredLength, inbox: stream.inbox, eventLoop: context.eventLoop)
         )
         stream.task = self.run(request, for: stream, on: context.eventLoop)

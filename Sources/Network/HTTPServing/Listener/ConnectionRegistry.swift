@@ -44,11 +44,13 @@ final class ConnectionRegistry: Sendable {
 
     /// Tells every connection to finish what is under way.
     func quiesce() {
+        self.tell(ChannelShouldQuiesceEvent())
+    }
+
+    /// Tells every connection something on its own loop, behind the set-up of one that has just been accepted.
+    func tell(_ event: some Sendable) {
         for channel in self.snapshot() {
-            // On its own loop, behind the set-up of a connection that has just been accepted.
-            channel.eventLoop.execute {
-                channel.pipeline.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
-            }
+            channel.eventLoop.execute { channel.pipeline.fireUserInboundEventTriggered(event) }
         }
     }
 

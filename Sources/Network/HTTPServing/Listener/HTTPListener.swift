@@ -2,19 +2,22 @@ package import Common
 package import Logging
 package import NIOCore
 import NIOPosix
+package import TLSTransport
 
 /// A listening socket and the connections that came through it.
 package final class HTTPListener: Sendable {
     private let channel: any Channel
     private let registry: ConnectionRegistry
+    private let tls: TLSContextSource?
     private let logger: Logger
 
     /// Where it listens, `127.0.0.1:9201`; with the real port when 0 was asked for.
     package let localAddress: String
 
-    private init(channel: any Channel, registry: ConnectionRegistry, logger: Logger) {
+    private init(channel: any Channel, registry: ConnectionRegistry, tls: TLSContextSource?, logger: Logger) {
         self.channel = channel
         self.registry = registry
+        self.tls = tls
         self.logger = logger
         self.localAddress = channel.localAddress.map(SocketAddressText.make) ?? ""
     }
@@ -70,7 +73,16 @@ package final class HTTPListener: Sendable {
                 channel.eventLoop.makeCompletedFuture { try service.configure(channel) }
             }
         let channel = try await Self.bind(bootstrap, configuration)
-        return HTTPListener(channel: channel, registry: registry, logger: logger)
+        return HTTPListener(channel: channel, registry: registry, tls: configuration.tls, logger: logger)
+    }
+
+    /// Takes a new TLS context for the connections that come; those that are open stay.
+    ///
+    /// If it trusts other clients than the one before, every open connection's certificate is verified again before its next
+    /// request. Where it fails, the connection ends after what it is about.
+    package func replaceTLS(with context: TLSServerContext) {
+        guard let tls, tls.replace(with: context) else { return }
+        self.registry.tell(TLSTrustChangedEvent())
     }
 
     /// No host means every interface, of both IP versions where this machine has both.

@@ -32,7 +32,7 @@ package struct HTTPListenerConfiguration: Sendable {
     /// 0: any free port; `HTTPListener.localAddress` tells which.
     package var port: Int
     /// Absent: plain HTTP.
-    package var tls: TLSServerContext?
+    package var tls: TLSContextSource?
     /// Connections open at once; further ones are closed as soon as they are accepted.
     package var maxConnections: Int
     /// TLS connections that may begin each second; further ones wait shortly, then are closed.
@@ -51,7 +51,7 @@ package struct HTTPListenerConfiguration: Sendable {
         self.name = name
         self.host = host
         self.port = port
-        self.tls = tls
+        self.tls = tls.map { TLSContextSource($0) }
         self.maxConnections = maxConnections
         self.handshakesPerSecond = handshakesPerSecond
         self.timeouts = timeouts

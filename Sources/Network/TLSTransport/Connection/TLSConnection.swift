@@ -7,6 +7,8 @@ import NIOCore
 /// After every call that may have made output (all but the getters) the caller collects `takeOutput`.
 @safe final class TLSConnection {
     private let ssl: OpaquePointer
+    /// OpenSSL keeps its own context as long as a connection needs it, but not what its callbacks are given.
+    private let context: TLSServerContext
     private let buffers = CiphertextBuffers()
 
     init(_ context: TLSServerContext) throws(TLSFailure) {
@@ -22,6 +24,7 @@ import NIOCore
         unsafe SSL_set_bio(ssl, bio, bio)
         unsafe SSL_set_accept_state(ssl)
         unsafe self.ssl = ssl
+        self.context = context
     }
 
     deinit {
@@ -92,6 +95,28 @@ import NIOCore
         guard !chainDigests.isEmpty, unsafe chainDigests.first == CertificateFacts.digest(leaf) else {
             throw TLSFailure(.clientCertificateInvalid, "a session without its certificate's chain")
         }
+        return unsafe try Self.identity(leaf, chainDigests)
+    }
+
+    /// Who the client is under another context's authorities and revocation lists, by the certificates it has shown.
+    ///
+    /// A resumed session has the client's own certificate alone: where its chain needs an intermediate, this fails, and
+    /// the client has to show it again.
+    ///
+    /// - Throws: when its certificate does not verify there, or it has none and the other context demands one.
+    func peerIdentity(under context: TLSServerContext) throws(TLSFailure) -> PeerIdentity? {
+        guard context.clientAuthentication != .none else { return nil }
+        guard let leaf = unsafe SSL_get0_peer_certificate(self.ssl) else {
+            guard context.clientAuthentication == .request else {
+                throw TLSFailure(.noClientCertificate, "a certificate is demanded now")
+            }
+            return nil
+        }
+        let chainDigests = unsafe try context.verify(leaf, intermediates: SSL_get_peer_cert_chain(self.ssl))
+        return unsafe try Self.identity(leaf, chainDigests)
+    }
+
+    private static func identity(_ leaf: OpaquePointer, _ chainDigests: [[UInt8]]) throws(TLSFailure) -> PeerIdentity {
         do throws(CertificateFacts.AmbiguousName) {
             let names = unsafe try CertificateFacts.names(leaf)
             return PeerIdentity(

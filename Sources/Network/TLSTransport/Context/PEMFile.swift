@@ -40,6 +40,18 @@ extension Certificate: Sendable {}
         unsafe BIO_free_all(self.file)
     }
 
+    /// All bytes of a file, whatever they say.
+    static func bytes(of path: String) throws(TLSConfigurationError) -> [UInt8] {
+        let file = try PEMFile(path)
+        var bytes: [UInt8] = []
+        var chunk = [UInt8](repeating: 0, count: 16 << 10)
+        while true {
+            let count = unsafe BIO_read(file.file, &chunk, Int32(chunk.count))
+            guard count > 0 else { return bytes }
+            bytes += chunk[..<Int(count)]
+        }
+    }
+
     /// The next certificate; `nil` at the end of the file. Blocks of other kinds are skipped.
     func nextCertificate() throws(TLSConfigurationError) -> Certificate? {
         OpenSSLError.clear()
@@ -48,6 +60,20 @@ extension Certificate: Sendable {}
             return nil
         }
         return unsafe Certificate(owned: certificate)
+    }
+
+    /// The file's private key, to be freed by the caller. Nobody is asked for a password: an encrypted key fails.
+    @unsafe func privateKey() throws(TLSConfigurationError) -> OpaquePointer {
+        OpenSSLError.clear()
+        guard let key = unsafe PEM_read_bio_PrivateKey(self.file, nil, { _, _, _, _ in -1 }, nil) else {
+            throw TLSConfigurationError(
+                code: .invalidPrivateKey,
+                file: self.path,
+                found: "holds no usable private key: \(OpenSSLError.take()?.text ?? "no reason given")",
+                remedy: "write the key as PEM, not encrypted (openssl pkey -in old.key -out new.key)"
+            )
+        }
+        return unsafe key
     }
 
     /// The next revocation list, to be freed by the caller; `nil` at the end of the file.

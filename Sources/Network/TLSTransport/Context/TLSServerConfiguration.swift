@@ -17,6 +17,17 @@ package enum TLSVersion: String, Sendable, CaseIterable {
 package struct TLSServerConfiguration: Sendable {
     package typealias ClientAuthentication = TLSClientAuthentication
 
+    /// A certificate with its intermediates, and its key.
+    package struct CertificateFiles: Sendable, Hashable {
+        package var certificateChainPath: String
+        package var privateKeyPath: String
+
+        package init(certificateChainPath: String, privateKeyPath: String) {
+            self.certificateChainPath = certificateChainPath
+            self.privateKeyPath = privateKeyPath
+        }
+    }
+
     /// The server's certificate first, then its intermediates.
     package var certificateChainPath: String
     package var privateKeyPath: String
@@ -28,6 +39,14 @@ package struct TLSServerConfiguration: Sendable {
     package var minimumVersion: TLSVersion
     /// Revocation lists; client certificates from `clientCAPath` must be covered by one, those of additional CAs may.
     package var crlPath: String?
+    /// Revocation lists of additional CAs.
+    package var additionalCRLPaths: [String] = []
+    /// Further certificates, for clients that ask for one of their names; the first that fits is taken.
+    package var furtherCertificates: [CertificateFiles] = []
+    /// In order of preference, in OpenSSL's names, which for TLS 1.3 are the standard's; empty: all that are good.
+    package var cipherSuites: [String] = []
+    /// In order of preference, in OpenSSL's names; empty: OpenSSL's choice.
+    package var groups: [String] = []
 
     package init(
         certificateChainPath: String,

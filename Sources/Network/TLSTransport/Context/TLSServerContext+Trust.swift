@@ -13,7 +13,7 @@ extension TLSServerContext {
         _ configuration: TLSServerConfiguration
     ) throws(TLSConfigurationError) -> VerificationPolicy {
         guard configuration.clientAuthentication != .none else {
-            return VerificationPolicy(listenerAuthorities: [])
+            return VerificationPolicy(listedAuthorities: [])
         }
         guard configuration.clientCAPath != nil || !configuration.additionalCAPaths.isEmpty else {
             throw TLSConfigurationError(
@@ -43,14 +43,15 @@ extension TLSServerContext {
             guard unsafe X509_STORE_add_cert(store, certificate.pointer) == 1 else { throw .library("store") }
         }
         try self.checkIssuers(authorities)
-        if let path = configuration.crlPath {
+        for path in (configuration.crlPath.map { [$0] } ?? []) + configuration.additionalCRLPaths {
             try unsafe self.loadRevocationLists(path, into: store, authorities.map(\.certificate))
         }
 
         guard unsafe SSL_CTX_set_purpose(context, X509_PURPOSE_SSL_CLIENT) == 1 else { throw .library("purpose") }
         let require = configuration.clientAuthentication == .require ? SSL_VERIFY_FAIL_IF_NO_PEER_CERT : 0
         unsafe SSL_CTX_set_verify(context, SSL_VERIFY_PEER | require, VerificationPolicy.callback)
-        return VerificationPolicy(listenerAuthorities: listenerAuthorities)
+        // With tenants' lists alone, nothing is asked of the listener's CA.
+        return VerificationPolicy(listedAuthorities: configuration.crlPath == nil ? [] : listenerAuthorities)
     }
 
     /// The CA certificates of a file; at least one.

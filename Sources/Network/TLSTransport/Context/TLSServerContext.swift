@@ -6,24 +6,55 @@ import COpenSSL
     // context that nobody changes any more.
     nonisolated(unsafe) let pointer: OpaquePointer
     /// Lives as long as the context, which calls it.
-    private let policy: VerificationPolicy
+    let policy: VerificationPolicy
+    let clientAuthentication: TLSClientAuthentication
+    /// As the policy.
+    private let identities: ServerIdentities?
+    /// Of all that decides which clients are trusted: the mode, the authorities, the revocation lists.
+    let trustDigest: [UInt8]
 
     /// Reads the files and checks that they fit together.
     ///
+    /// - Parameter previous: what this one is to replace. Its session tickets stay good if clients are trusted by the same
+    ///   authorities and lists as before; else nobody resumes what was verified by the old ones.
     /// - Throws: `TLSConfigurationError` naming the file, what is wrong with it, and how to mend it; among others for a
     ///   private key that is not the certificate's.
-    package init(_ configuration: TLSServerConfiguration) throws(TLSConfigurationError) {
+    package init(
+        _ configuration: TLSServerConfiguration,
+        replacing previous: TLSServerContext? = nil
+    ) throws(TLSConfigurationError) {
         OpenSSLError.clear()
         guard let context = unsafe SSL_CTX_new(TLS_server_method()) else { throw .library("no context") }
         do throws(TLSConfigurationError) {
             unsafe try Self.setProtocol(context, configuration)
             unsafe try Self.loadIdentity(context, configuration)
+            var further: [ServerIdentity] = []
+            for files in configuration.furtherCertificates { further.append(try ServerIdentity(files)) }
+            self.identities = further.isEmpty ? nil : ServerIdentities(further)
+            self.trustDigest = try Self.trustDigest(configuration)
             self.policy = unsafe try Self.loadTrust(context, configuration)
+            // Read again: what was loaded between two equal readings is what was digested.
+            guard try self.trustDigest == Self.trustDigest(configuration) else {
+                throw TLSConfigurationError(
+                    code: .unreadableFile,
+                    file: nil,
+                    found: "a CA or revocation list changed while it was read",
+                    remedy: "load the configuration again"
+                )
+            }
+            if let previous, previous.trustDigest == self.trustDigest {
+                unsafe try Self.copyTicketKeys(from: previous.pointer, to: context)
+            }
         } catch {
             unsafe SSL_CTX_free(context)
             throw error
         }
+        self.clientAuthentication = configuration.clientAuthentication
         unsafe SSL_CTX_set_ex_data(context, 0, Unmanaged.passUnretained(self.policy).toOpaque())
+        if let identities = self.identities {
+            let argument = unsafe Unmanaged.passUnretained(identities).toOpaque()
+            unsafe SSL_CTX_set_cert_cb(context, ServerIdentities.callback, argument)
+        }
         unsafe self.pointer = context
     }
 
@@ -35,15 +66,31 @@ import COpenSSL
         _ context: OpaquePointer,
         _ configuration: TLSServerConfiguration
     ) throws(TLSConfigurationError) {
-        let version = configuration.minimumVersion == .tls13 ? TLS1_3_VERSION : TLS1_2_VERSION
+        let (newer, older) = (
+            configuration.cipherSuites.filter { $0.hasPrefix("TLS_") },
+            configuration.cipherSuites.filter { !$0.hasPrefix("TLS_") }
+        )
+        // Without a suite that it could use, TLS 1.2 is off.
+        let isNewerOnly = configuration.minimumVersion == .tls13 || !newer.isEmpty && older.isEmpty
+        let version = isNewerOnly ? TLS1_3_VERSION : TLS1_2_VERSION
         guard unsafe shim_SSL_CTX_set_min_proto_version(context, version) == 1 else { throw .library("version") }
         unsafe shim_SSL_CTX_set_server_options(context)
         // Idle connections keep no record buffers: half the memory of many connections.
         unsafe shim_SSL_CTX_set_mode(context, Int(SSL_MODE_RELEASE_BUFFERS))
         // TLS 1.2: forward secrecy and authenticated encryption only, as RFC 9113 (9.2.2) demands for HTTP/2 anyway.
-        guard unsafe SSL_CTX_set_cipher_list(context, "ECDHE+AESGCM:ECDHE+CHACHA20") == 1 else {
-            throw .library("ciphers")
+        let ciphers = older.isEmpty ? "ECDHE+AESGCM:ECDHE+CHACHA20" : older.joined(separator: ":")
+        guard unsafe SSL_CTX_set_cipher_list(context, ciphers) == 1 else { throw .library("cipher suites") }
+        if !newer.isEmpty {
+            guard unsafe SSL_CTX_set_ciphersuites(context, newer.joined(separator: ":")) == 1 else {
+                throw .library("cipher suites")
+            }
         }
+        if !configuration.groups.isEmpty {
+            let groups = configuration.groups.joined(separator: ":")
+            guard unsafe shim_SSL_CTX_set1_groups_list(context, groups) == 1 else { throw .library("groups") }
+        }
+        // 112 bits: RSA keys of 2048, curves of 224, no SHA-1; for our certificates and for clients'. A system may demand more.
+        unsafe SSL_CTX_set_security_level(context, max(2, SSL_CTX_get_security_level(context)))
         unsafe SSL_CTX_set_alpn_select_cb(context, selectProtocol, nil)
 
         // Tickets only: nothing is remembered here. Without a session id context, OpenSSL refuses to resume a session that

@@ -2,6 +2,11 @@ package import Common
 package import NIOCore
 import NIOTLS
 
+/// Tells a connection that clients are trusted by other rules from now on.
+package struct TLSTrustChangedEvent: Sendable {
+    package init() {}
+}
+
 /// Speaks TLS to the peer, and plaintext to the handlers behind it.
 ///
 /// Fires `TLSUserEvent.handshakeCompleted` once, before the first plaintext. A failed handshake sends its alert, ends our
@@ -27,6 +32,9 @@ package final class TLSHandler: ChannelDuplexHandler {
     static let batchBytes = 4 * recordBytes
 
     private let connection: TLSConnection
+    private let source: TLSContextSource
+    /// Of the rules that the peer's certificate was verified by.
+    private var trustGeneration: Int
     private let handshakeTimeout: TimeAmount
     private let onHandshake: (TLSHandshakeResult, String, Duration) -> Void
     private var machine = StateMachine()
@@ -43,19 +51,25 @@ package final class TLSHandler: ChannelDuplexHandler {
     private var isInputClosed = false
     private var discardedBytes = 0
 
-    /// The verified client certificate's; there from `handshakeCompleted` on.
+    /// The verified client certificate's; there from `handshakeCompleted` on. Changes when the rules of trust change.
     package private(set) var peerIdentity: PeerIdentity?
+    /// Whether the peer would be refused if it connected now.
+    package private(set) var isTrustLost = false
+    private var hasToldLoss = false
 
     /// - Parameters:
     ///   - handshakeTimeout: from the connection's start.
     ///   - onHandshake: told once how the handshake ended, in OpenSSL's words too, and how long it took.
     /// - Throws: when OpenSSL cannot make a connection, which means no memory.
     package init(
-        context: TLSServerContext,
+        source: TLSContextSource,
         handshakeTimeout: Duration,
         onHandshake: @escaping (TLSHandshakeResult, String, Duration) -> Void
     ) throws(TLSFailure) {
-        self.connection = try TLSConnection(context)
+        let current = source.current
+        self.connection = try TLSConnection(current.context)
+        self.source = source
+        self.trustGeneration = current.trustGeneration
         self.handshakeTimeout = TimeAmount(handshakeTimeout)
         self.onHandshake = onHandshake
     }
@@ -103,7 +117,11 @@ package final class TLSHandler: ChannelDuplexHandler {
         self.connection.receive(buffer)
         if self.machine.isHandshaking { self.continueHandshake(context) }
         // Application data may have come in the same bytes as the end of the handshake.
-        if self.machine.isEstablished { self.readPlaintext(context) }
+        if self.machine.isEstablished {
+            self.renewTrust(context)
+            // Whoever is not trusted any more and waits for nothing is gone now.
+            if self.machine.isEstablished { self.readPlaintext(context) }
+        }
     }
 
     package func channelReadComplete(context: ChannelHandlerContext) {
@@ -142,6 +160,29 @@ package final class TLSHandler: ChannelDuplexHandler {
             let event = TLSUserEvent.handshakeCompleted(negotiatedProtocol: self.connection.negotiatedProtocol)
             context.fireUserInboundEventTriggered(event)
             self.encryptMarked(context)
+        }
+    }
+
+    /// Verifies the peer's certificate again if the rules of trust have changed since; nothing that it sends is handed on
+    /// before.
+    ///
+    /// A peer that is not trusted any more may have the answer it waits for, and nothing after it.
+    private func renewTrust(_ context: ChannelHandlerContext) {
+        self.verifyAgain()
+        guard self.isTrustLost, !self.hasToldLoss else { return }
+        self.hasToldLoss = true
+        context.fireUserInboundEventTriggered(ChannelShouldQuiesceEvent())
+    }
+
+    /// Brings `peerIdentity` and `isTrustLost` up to date. Also for requests that were decrypted before the rules changed.
+    package func verifyAgain() {
+        guard self.source.trustGeneration != self.trustGeneration, !self.isTrustLost else { return }
+        let current = self.source.current
+        self.trustGeneration = current.trustGeneration
+        do throws(TLSFailure) {
+            self.peerIdentity = try self.connection.peerIdentity(under: current.context)
+        } catch {
+            self.isTrustLost = true
         }
     }
 
@@ -186,6 +227,8 @@ package final class TLSHandler: ChannelDuplexHandler {
             case .close: context.close(promise: nil)
             case .ignore: ()
             }
+        case is TLSTrustChangedEvent:
+            if self.machine.isEstablished { self.renewTrust(context) }
         case is ChannelShouldQuiesceEvent:
             if self.machine.isHandshaking {
                 _ = self.machine.ended()

@@ -135,8 +135,7 @@ final class GatewayUnderTest: Sendable {
         let services = tenants.map { TenantService(settings: $0, stores: .own(store), metrics: registry) }
         self.services = Dictionary(uniqueKeysWithValues: services.map { ($0.settings.id, $0) })
         self.responder = GatewayResponder(
-            access: self.access,
-            tenants: services,
+            snapshot: GatewaySnapshot(access: self.access, tenants: services),
             metrics: registry,
             logger: self.log.logger
         )

@@ -35,7 +35,7 @@ struct PlainHTTP2Server: Sendable {
             .childChannelInitializer { channel in
                 connections.add(channel)
                 return channel.eventLoop.makeCompletedFuture {
-                    try service.addHTTP2(to: channel, peer: Peer(address: "-", isEncrypted: false, identity: nil))
+                    try service.addHTTP2(to: channel, peer: ConnectionPeer(address: "-"))
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
