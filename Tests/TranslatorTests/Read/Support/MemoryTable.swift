@@ -36,6 +36,9 @@ final class MemoryTable: TimestreamStore {
         var statements: [String] = []
         var rowsRead = 0
         var calls = 0
+        /// The one that is answered now.
+        var call = 0
+        var statement = ""
         var cancelled: [String] = []
         var pages: [String: (statement: String, page: QueryPage)] = [:]
         var generator = SeededGenerator(seed: 7)
@@ -115,6 +118,8 @@ final class MemoryTable: TimestreamStore {
         }
         if let error = self.behaviour.refuse?(statement, call) { throw error }
         return try self.state.withLock { state throws(TimestreamError) in
+            // Calls that come at once are counted first and answered later.
+            (state.call, state.statement) = (call, statement)
             if let nextToken {
                 guard let next = state.pages.removeValue(forKey: nextToken), next.statement == statement else {
                     throw TimestreamError(.validation, message: "Invalid pagination token", status: 400)
@@ -224,7 +229,7 @@ final class MemoryTable: TimestreamStore {
         _ state: inout State
     ) -> QueryPage {
         var page: QueryPage?
-        let queryID = "Q\(state.calls)"
+        let queryID = "Q\(state.call)"
         let parts = stride(from: 0, to: max(answer.rows.count, 1), by: self.behaviour.rowsPerPage).map {
             answer.rows[$0..<min($0 + self.behaviour.rowsPerPage, answer.rows.count)]
         }
@@ -232,7 +237,7 @@ final class MemoryTable: TimestreamStore {
             var token: String?
             if let following = page {
                 token = "\(queryID)-\(number + 1)"
-                state.pages["\(queryID)-\(number + 1)"] = (state.statements.last ?? "", following)
+                state.pages["\(queryID)-\(number + 1)"] = (state.statement, following)
             }
             page = QueryPage(queryID: queryID, columns: answer.columns, cells: [], arena: [], nextToken: token)
             for value in part.joined() { page?.append(value) }
@@ -246,7 +251,7 @@ final class MemoryTable: TimestreamStore {
         _ statement: String,
         _ state: inout State
     ) -> QueryPage {
-        let queryID = "Q\(state.calls)"
+        let queryID = "Q\(state.call)"
         var parts = stride(from: 0, to: rows.count, by: self.behaviour.rowsPerPage).map {
             Array(rows[$0..<min($0 + self.behaviour.rowsPerPage, rows.count)])
         }
