@@ -5,20 +5,16 @@ import Glibc
 @safe final class EasyHandle {
     let pointer: UnsafeMutableRawPointer
     private let errorText: UnsafeMutablePointer<CChar>
-    /// Kept until this handle is gone, as libcurl demands.
-    private let sessions: TLSSessions?
     /// Whether libcurl took every option so far.
     private(set) var isConfigured = true
 
     /// `nil` if libcurl has no memory.
-    init?(_ configuration: UpstreamConfiguration, sessions: TLSSessions? = nil) {
-        self.sessions = sessions
+    init?(_ configuration: UpstreamConfiguration) {
         guard let pointer = unsafe curl_easy_init() else { return nil }
         unsafe self.pointer = pointer
         unsafe self.errorText = .allocate(capacity: Int(CURL_ERROR_SIZE))
         unsafe self.errorText.initialize(repeating: 0, count: Int(CURL_ERROR_SIZE))
         unsafe self.set(CURLOPT_ERRORBUFFER, pointer: self.errorText)
-        if let sessions { unsafe self.set(CURLOPT_SHARE, pointer: sessions.pointer) }
         self.configure(configuration)
     }
 

@@ -10,7 +10,6 @@ import Glibc
     private var pointer: UnsafeMutableRawPointer?
     private let readiness: Readiness
     private let sockets: ConnectionSockets
-    private let sessions = TLSSessions()
     /// When libcurl wants to be called for its own timers.
     private var timer: ContinuousClock.Instant?
 
@@ -63,7 +62,7 @@ import Glibc
 
     /// A handle for this object's transfers; `nil` if libcurl has no memory.
     func makeHandle(_ configuration: UpstreamConfiguration) -> EasyHandle? {
-        guard let easy = EasyHandle(configuration, sessions: self.sessions) else { return nil }
+        guard let easy = EasyHandle(configuration) else { return nil }
         self.sockets.serve(easy)
         return easy
     }

@@ -215,28 +215,6 @@ struct UpstreamTLSTests {
         #expect(try await code(good, bundle: "/etc/hostname") == .tlsVerification)
     }
 
-    @Test("a new connection resumes the session of an earlier one, whichever transfer agreed on it")
-    func resumption() async throws {
-        // It ends each connection after its answer, and tells in it whether the session was new.
-        let server = try TLSServer(name: "IP:127.0.0.1")
-        let configuration = UpstreamConfiguration(caBundlePath: server.certificatePath)
-        let pages = try await withClient(configuration) { client, _ in
-            let url = "https://127.0.0.1:\(server.port)/"
-            @Sendable func page() async throws -> String {
-                let request = UpstreamRequest(method: "GET", url: url, headers: [], body: nil)
-                return String(decoding: try await client.send(request, deadline: .now + soon).body, as: UTF8.self)
-            }
-            let first = try await page()
-            return try await withThrowingTaskGroup(of: String.self) { group in
-                for _ in 0..<4 { group.addTask { try await page() } }
-                return try await group.reduce(into: [first]) { $0.append($1) }
-            }
-        }
-        #expect(pages.count == 5)
-        #expect(pages[0].contains("\nNew, TLSv1."))
-        for page in pages.dropFirst() { #expect(page.contains("\nReused, TLSv1.")) }
-    }
-
     @Test("a server that does not speak TLS is a failed handshake")
     func plainServer() async throws {
         let server = try ScriptedServer { _ in .close }
