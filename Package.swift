@@ -155,7 +155,7 @@ let package = Package(
         systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
 
         // What several test targets share: processes, sockets, certificates made on the spot.
-        .target(name: "TestSupport", dependencies: ["Common"], path: "Tests/Support", swiftSettings: strict),
+        .target(name: "TestSupport", dependencies: ["Common", logging], path: "Tests/Support", swiftSettings: strict),
         tests(
             of: "LambdaRuntime",
             in: "App",

@@ -180,6 +180,19 @@ package struct RetrySettings: Sendable, Equatable {
     package var maxReadRetries: Int?
 }
 
+/// What can be an AWS key, in a file or from a caller.
+package enum AccessKeyForm {
+    /// An access key id stands in the `Authorization` header between slashes and commas.
+    package static func isID(_ bytes: [UInt8]) -> Bool {
+        (1...128).contains(bytes.count) && bytes.allSatisfy { ASCII.isLetterOrDigit($0) || "-_".utf8.contains($0) }
+    }
+
+    /// Visible ASCII, as AWS and HTTP have it.
+    package static func isSecret(_ bytes: [UInt8]) -> Bool {
+        !bytes.isEmpty && bytes.allSatisfy(ASCII.isVisible)
+    }
+}
+
 /// What a tenant's calls are signed with.
 package indirect enum CredentialSettings: Sendable, Equatable {
     /// Where a program of AWS would look for credentials of its own.

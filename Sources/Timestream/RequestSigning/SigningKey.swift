@@ -58,7 +58,7 @@ final class SigningKeyCache: Sendable {
     }
     private static let capacity = 1024
     private let service: String
-    private let keys = Locked<[Name: SigningKey]>([:])
+    private let keys = Locked(BoundedCache<Name, SigningKey>(capacity: capacity))
 
     init(service: String) {
         self.service = service
@@ -71,7 +71,7 @@ final class SigningKeyCache: Sendable {
             day: day,
             region: region
         )
-        if let known = self.keys.withLock({ $0[name] }) { return known }
+        if let known = self.keys.withLock({ $0.value(of: name) }) { return known }
         // Outside the lock: two threads may derive the same key at once, and either result is right.
         let key = SigningKey(
             secret: accessKey.secretAccessKey,
@@ -80,13 +80,7 @@ final class SigningKeyCache: Sendable {
             service: self.service,
             using: context
         )
-        self.keys.withLock { keys in
-            if keys.count >= Self.capacity {
-                keys = keys.filter { $0.key.day == day }
-                if keys.count >= Self.capacity { keys.removeAll() }
-            }
-            keys[name] = key
-        }
+        self.keys.withLock { $0.insert(key, for: name) }
         return key
     }
 

@@ -110,32 +110,6 @@ extension Credentials {
     }
 }
 
-/// Keeps what is logged, as text.
-final class LogCapture: LogHandler, Sendable {
-    private let storage = Locked<[String]>([])
-    var lines: [String] { self.storage.withLock { $0 } }
-
-    func log(event: LogEvent) {
-        let metadata = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-        let line = "\(event.level) \(event.message) \(metadata.joined(separator: " "))"
-        self.storage.withLock { $0.append(line) }
-    }
-
-    // A shared object, so these stay as they are.
-    var logLevel: Logger.Level {
-        get { .trace }
-        set { _ = newValue }
-    }
-    var metadata: Logger.Metadata {
-        get { [:] }
-        set { _ = newValue }
-    }
-    subscript(metadataKey _: String) -> Logger.Metadata.Value? {
-        get { nil }
-        set { _ = newValue }
-    }
-}
-
 /// The error that a provider ends in; `nil` if it finds something.
 func failure(_ provider: any CredentialProvider, within duration: Duration = .seconds(60)) async -> CredentialError? {
     do {

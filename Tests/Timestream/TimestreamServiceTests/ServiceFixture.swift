@@ -86,32 +86,6 @@ final class ServiceFixture: Sendable {
     }
 }
 
-/// Keeps what is logged, as text.
-final class LogCapture: LogHandler, Sendable {
-    private let storage = Locked<[String]>([])
-    var lines: [String] { self.storage.withLock { $0 } }
-
-    func log(event: LogEvent) {
-        let metadata = (event.metadata ?? [:]).sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-        let line = "\(event.level) \(event.message) \(metadata.joined(separator: " "))"
-        self.storage.withLock { $0.append(line) }
-    }
-
-    // A shared object, so these stay as they are.
-    var logLevel: Logger.Level {
-        get { .trace }
-        set { _ = newValue }
-    }
-    var metadata: Logger.Metadata {
-        get { [:] }
-        set { _ = newValue }
-    }
-    subscript(metadataKey _: String) -> Logger.Metadata.Value? {
-        get { nil }
-        set { _ = newValue }
-    }
-}
-
 /// The error a call ends in; `nil` if it succeeds.
 func failure<Result>(_ call: () async throws -> Result) async -> TimestreamError? {
     do {

@@ -47,7 +47,9 @@ struct ConfigurationBuilder: Sendable {
         let keyring = self.engine.map { _ in
             made ?? LocalKeyring(tenants: configuration.tenants, previous: previous?.keyring)
         }
-        try await self.prepareEngine(configuration.tenants, keyring, previous)
+        for tenant in configuration.tenants {
+            try await self.engine?.ensureTable(TableName(database: tenant.database, table: tenant.table))
+        }
 
         var tenants: [String: RunningTenant] = [:]
         for settings in configuration.tenants {
@@ -69,6 +71,7 @@ struct ConfigurationBuilder: Sendable {
                 )
             }
         }.get()
+        self.giveKeys(of: configuration.tenants, keyring, previous)
         return RunningConfiguration(
             configuration: configuration,
             keyring: keyring,
@@ -107,15 +110,12 @@ struct ConfigurationBuilder: Sendable {
     // MARK: Tenants
 
     /// The engine knows the keys of both configurations until the next one: requests under way end with theirs.
-    private func prepareEngine(
-        _ tenants: [TenantSettings],
+    private func giveKeys(
+        of tenants: [TenantSettings],
         _ keyring: LocalKeyring?,
         _ previous: RunningConfiguration?
-    ) async throws {
+    ) {
         guard let engine, let keyring else { return }
-        for tenant in tenants {
-            try await engine.ensureTable(TableName(database: tenant.database, table: tenant.table))
-        }
         var keys = keyring.engineKeys(of: tenants)
         if let previous { keys += previous.keyring?.engineKeys(of: previous.configuration.tenants) ?? [] }
         engine.replaceKeys(with: keys)

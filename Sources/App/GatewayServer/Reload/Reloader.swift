@@ -1,7 +1,6 @@
 import Common
 import HTTPServing
 import Logging
-import NIOPosix
 import RequestHandling
 import TLSTransport
 import TenantConfiguration
@@ -162,17 +161,6 @@ actor Reloader {
             } else {
                 pending = seen
             }
-        }
-    }
-}
-
-/// Work that reads files, on threads that nothing else waits for.
-enum Blocking {
-    static func run<Value: Sendable>(_ work: @escaping @Sendable () -> Value) async -> Value {
-        do {
-            return try await NIOThreadPool.singleton.runIfActive { work() }
-        } catch {
-            preconditionFailure("the process' own thread pool never ends")
         }
     }
 }

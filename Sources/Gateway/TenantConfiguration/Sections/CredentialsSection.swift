@@ -138,10 +138,9 @@ struct CredentialsSection {
 }
 
 extension Field {
-    /// An access key id, which stands in the `Authorization` header between slashes and commas.
     func accessKeyID() -> String? {
-        self.text("an access key id", remedy: "use letters, digits, - and _, at most 128") { text in
-            text.utf8.count <= 128 && text.utf8.allSatisfy { ASCII.isLetterOrDigit($0) || "-_".utf8.contains($0) }
+        self.text("an access key id", remedy: "use letters, digits, - and _, at most 128") {
+            AccessKeyForm.isID(Array($0.utf8))
         }
     }
 
