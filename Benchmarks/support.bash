@@ -21,6 +21,8 @@ build() {
         { tail -n 30 "$work/build" >&2; fail "the build failed"; }
 }
 
+# What the last tenant has beside that.
+more_of_last=
 # write_configuration TENANTS: tenants tenant-0, tenant-1, …, each with a table of its own, without limits.
 write_configuration() {
     cat <<YAML
@@ -37,9 +39,10 @@ defaults:
   limits: {samples_per_second: unlimited, write_requests_per_second: unlimited, concurrent_writes: 64}
 tenants:
 YAML
-    local number table=prometheus
+    local number table=prometheus more=
     for ((number = 0; number < $1; number++)); do
-        echo "  tenant-$number: {database: metrics, table: $table, auth: none, credentials: {access_key_id: AKIDEXAMPLE$number, secret_access_key: example}}"
+        ((number < $1 - 1)) || more=${more_of_last:+, $more_of_last}
+        echo "  tenant-$number: {database: metrics, table: $table, auth: none, credentials: {access_key_id: AKIDEXAMPLE$number, secret_access_key: example}$more}"
         table=table-$((number + 1))
     done
 }
@@ -55,6 +58,7 @@ start_gateway() {
         start gateway "$binaries/timestream-gateway" serve --config "$work/tenants.yaml" --log.level error \
             >"$work/gateway.log" 2>&1
     fi
+    # shellcheck disable=SC2034 # for the parts
     gateway=$started_pid
     wait_until 90 gateway is_port_open "127.0.0.1:$port" || fail "the gateway does not listen" "$(cat "$work/gateway.log")"
 }
@@ -62,6 +66,7 @@ start_gateway() {
 # start_store DELAY_MS [meter]
 start_store() {
     start store "$benchmarks" store "$store_port" "$@"
+    # shellcheck disable=SC2034
     store=$started_pid
     wait_until 10 store is_port_open "127.0.0.1:$store_port" || fail "the store does not listen"
 }

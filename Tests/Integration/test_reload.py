@@ -169,7 +169,7 @@ def test_limits_keep_their_state_and_secrets_change(gateway):
     assert gateway.post("beta", auth=("beta", "another")).status_code == 204
 
 
-def test_a_hundred_reloads_under_load(gateway):
+def test_two_hundred_reloads_under_load(gateway):
     failures, stop = [], threading.Event()
 
     def send(name):
@@ -194,7 +194,7 @@ def test_a_hundred_reloads_under_load(gateway):
     try:
         first = gateway.config.read_text()
         texts = [first, first.replace("unlimited", "100000") + tenant("gamma").replace("\n", "\n  ")]
-        for turn in range(120):
+        for turn in range(200):
             gateway.config.write_text(texts[turn % 2])
             gateway.reloaded()
             if turn == 19:
@@ -204,6 +204,8 @@ def test_a_hundred_reloads_under_load(gateway):
         for thread in threads:
             thread.join()
     assert failures == []
+    # Nobody had to connect twice.
+    assert gateway.metric("gateway_listener_connections_accepted_total", listener="data") == len(threads)
     after = usage()
     assert after[0] < rss + 8 * 1024 and after[1] <= descriptors + 4, (rss, descriptors, after)
 
@@ -337,6 +339,51 @@ def test_a_new_server_certificate_leaves_open_connections_alone(rotation):
     rotation.gateway.reloaded()
     assert rotation.serial() != before
     assert rotation.send(kept) == 204 and kept.sock is socket_before
+
+
+def test_certificates_rotate_under_load(rotation):
+    stop, sent, failures = threading.Event(), [], []
+    clients = [rotation.connect() for _ in range(3)] + [rotation.connect(rotation.friend)]
+    sockets = [client.sock for client in clients]
+
+    def keep_sending(client, name):
+        while not stop.is_set():
+            status = rotation.send(client, name)
+            (sent if status == 204 else failures).append(status)
+
+    threads = [
+        threading.Thread(target=keep_sending, args=(client, name))
+        for client, name in zip(clients, ["alpha", "alpha", "alpha", "beta"])
+    ]
+    pairs = [
+        rotation.authority.issue(f"server-{number}", san="DNS:localhost,IP:127.0.0.1", usage="serverAuth")
+        for number in range(4)
+    ]
+    other = Authority(rotation.folder / "other", "Other CA")
+    serials = set()
+    for thread in threads:
+        thread.start()
+    try:
+        for turn in range(40):
+            certificate, key = pairs[turn % 4]
+            shutil.copy(certificate, rotation.files / "server.pem")
+            shutil.copy(key, rotation.files / "server.key")
+            # Another CA comes and goes, and the lists of revoked certificates are new each time.
+            authorities = [rotation.authority, other][: 1 + turn % 2]
+            (rotation.files / "ca.pem").write_text("".join(each.certificate.read_text() for each in authorities))
+            (rotation.files / "crl.pem").write_text("".join(revocation_list(each) for each in authorities))
+            rotation.revoke(rotation.own, name="own.crl")
+            rotation.gateway.reloaded()
+            serials.add(rotation.serial())
+            # New clients come in all the time, with what counts now.
+            assert rotation.send(rotation.connect()) == 204
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    assert failures == [] and len(sent) > 100
+    assert [client.sock for client in clients] == sockets, "a connection was dropped"
+    assert len(serials) == 4
 
 
 def test_a_revoked_client_loses_its_open_connection_and_its_session(rotation):

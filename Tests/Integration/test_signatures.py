@@ -1,4 +1,5 @@
-"""Thousands of calls of several tenants at once: botocore signs each again, and gets the same signature.
+"""A million samples of eight tenants at once: each record in its tenant's table, signed with its tenant's key. botocore signs
+each call again, and gets the same signature.
 
 GATEWAY_SIGNED_CALLS says how many calls, at least.
 """
@@ -22,6 +23,10 @@ TENANTS = {
     "two": ("AKIDTWO", "s" * 90, "token/of+two==", "us-east-1"),
     "three": ("ASIATHREE", "secret=of=three", "t" * 900, "eu-west-1"),
     "four": ("AKIDFOUR", "secret/of+one", None, "ap-northeast-1"),
+    "five": ("AKIDFIVE", "/" * 40, None, "us-east-1"),
+    "six": ("ASIASIX", "secret+of+six==", "token+of/six", "us-east-1"),
+    "seven": ("AKIDSEVEN", "secret/of/seven", None, "eu-central-1"),
+    "eight": ("AKIDEIGHT", "=/+=/+", None, "us-west-2"),
 }
 BATCHES = 5
 
@@ -40,6 +45,15 @@ def verify(call, tenant):
         assert again.headers.get(name) == call.header(name.lower()), f"{tenant}: {name}"
     age = datetime.datetime.now(datetime.timezone.utc).replace(tzinfo=None) - moment
     assert -60 < age.total_seconds() < 600
+
+
+def senders(message):
+    """Who has sent the records of a call, as their dimensions say."""
+    common = message.get("CommonAttributes", {}).get("Dimensions", [])
+    return {
+        next(part["Value"] for part in common + record.get("Dimensions", []) if part["Name"] == "sender")
+        for record in message["Records"]
+    }
 
 
 def test_botocore_agrees_with_every_signature_and_no_key_signs_for_another_table(tmp_path, monkeypatch):
@@ -64,7 +78,10 @@ def test_botocore_agrees_with_every_signature_and_no_key_signs_for_another_table
             bodies = {
                 name: protocol.encode(
                     protocol.write_request(
-                        [({"__name__": "m", "n": str(n)}, [(float(n), NOW)]) for n in range(BATCHES * 100)]
+                        [
+                            ({"__name__": "m", "n": str(n), "sender": name}, [(float(n), NOW)])
+                            for n in range(BATCHES * 100)
+                        ]
                     )
                 )
                 for name in TENANTS
@@ -85,12 +102,16 @@ def test_botocore_agrees_with_every_signature_and_no_key_signs_for_another_table
 
         writes = [call for call in store.calls if call.operation == "WriteRecords"]
         assert len(writes) >= CALLS
+        samples = 0
         tenant_of = {key_id: name for name, (key_id, *_) in TENANTS.items()}
         for call in store.calls:
             tenant = tenant_of[call.key_id]
             if call.operation == "WriteRecords":
                 message = call.message
                 assert (message["DatabaseName"], message["TableName"]) == ("production", f"table-{tenant}")
+                samples += len(message["Records"])
+                assert senders(message) == {tenant}
             else:
                 assert f'"production"."table-{tenant}"' in call.message["QueryString"]
             verify(call, tenant)
+        assert samples == len(statuses) * BATCHES * 100

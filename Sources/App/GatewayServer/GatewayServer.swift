@@ -46,12 +46,28 @@ package enum GatewayServer {
         let group = ServiceGroup(
             configuration: ServiceGroupConfiguration(
                 services: [
-                    .init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)
+                    .init(service: NamedService(service), successTerminationBehavior: .gracefullyShutdownGroup)
                 ],
                 gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: quiet
             )
         )
         try await group.run()
+    }
+}
+
+/// A service that says no more of itself than its type. The group asks each for its description, which would otherwise be
+/// a text of everything in it, with a configuration of thousands of tenants.
+private struct NamedService<Wrapped: Service>: Service, CustomStringConvertible {
+    private let wrapped: Wrapped
+
+    init(_ wrapped: Wrapped) {
+        self.wrapped = wrapped
+    }
+
+    var description: String { "\(Wrapped.self)" }
+
+    func run() async throws {
+        try await self.wrapped.run()
     }
 }

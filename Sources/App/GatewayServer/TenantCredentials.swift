@@ -26,11 +26,30 @@ final class TenantCredentials: Sendable {
         self.logger = logger
     }
 
+    /// Makes what is needed to fetch the credentials of these tenants. Once, before `makeSource` for any of them.
+    func prepare(for tenants: [TenantSettings]) throws {
+        guard tenants.contains(where: { $0.credentials.areFetched }) else { return }
+        let caBundlePath = self.timestream.caBundlePath
+        try self.metadataClient.withLock { client in
+            guard client == nil else { return }
+            // Its transfers would overwrite the gauges of the other's; fetches are counted by themselves.
+            client = try UpstreamClient(
+                UpstreamConfiguration(
+                    caBundlePath: caBundlePath,
+                    connectTimeout: .seconds(1),
+                    maxConnectionsPerHost: 8,
+                    maxResponseBytes: 1 << 20
+                ),
+                metrics: MetricRegistry()
+            )
+        }
+    }
+
     /// Begins to fetch what has to be fetched, and waits for none of it.
     ///
     /// - Parameter fixed: the tenant's key, if it is known already.
     /// - Returns: nil where each caller brings keys of its own.
-    func makeSource(of tenant: TenantSettings, fixed: AccessKey?) throws -> (any CredentialSource)? {
+    func makeSource(of tenant: TenantSettings, fixed: AccessKey?) -> (any CredentialSource)? {
         if let fixed { return StaticCredentialSource(fixed) }
         switch tenant.credentials {
         case .caller: return nil
@@ -40,6 +59,9 @@ final class TenantCredentials: Sendable {
                 AccessKey(accessKeyID: id, secretAccessKey: secret, sessionToken: token)
             )
         case .generated, .profile, .found, .role: break
+        }
+        guard let metadata = self.metadataClient.withLock({ $0 }) else {
+            preconditionFailure("prepared for all tenants whose credentials are fetched")
         }
         let sts = SecurityTokenService(
             upstream: self.upstream,
@@ -51,7 +73,7 @@ final class TenantCredentials: Sendable {
             region: tenant.region,
             sessionName: String("timestream-gateway-\(tenant.id)".prefix(64)),
             sts: sts,
-            metadata: try self.metadata(),
+            metadata: metadata,
             metadataEndpoint: self.timestream.metadataEndpoint
         )
         let source = RefreshingCredentialSource(
@@ -62,25 +84,6 @@ final class TenantCredentials: Sendable {
         )
         source.start()
         return OwnedCredentialSource(source)
-    }
-
-    private func metadata() throws -> UpstreamClient {
-        let caBundlePath = self.timestream.caBundlePath
-        return try self.metadataClient.withLock { client in
-            if let client { return client }
-            // Its transfers would overwrite the gauges of the other's; fetches are counted by themselves.
-            let made = try UpstreamClient(
-                UpstreamConfiguration(
-                    caBundlePath: caBundlePath,
-                    connectTimeout: .seconds(1),
-                    maxConnectionsPerHost: 8,
-                    maxResponseBytes: 1 << 20
-                ),
-                metrics: MetricRegistry()
-            )
-            client = made
-            return made
-        }
     }
 
     /// Ends what is left once all sources are closed.
@@ -116,6 +119,14 @@ final class OwnedCredentialSource: CredentialSource {
 }
 
 extension CredentialSettings {
+    /// Whether they come from somewhere else than the configuration, the local engine or the caller.
+    fileprivate var areFetched: Bool {
+        switch self {
+        case .caller, .generated, .keyPair: false
+        case .profile, .found, .role: true
+        }
+    }
+
     /// Where the credentials come from; not for keys of the local engine and of callers, which are known otherwise.
     package func provider(in surroundings: CredentialSurroundings) -> any CredentialProvider {
         switch self {

@@ -56,15 +56,23 @@ package final class MetricRegistry: Sendable {
         }
     }
 
-    /// Forgets all series with this label: of a tenant that is no more. Handles that somebody still has count for nobody.
-    package func removeSeries(label: String, value: String) {
-        let pair = "\(label)=\"\(Self.escape(value))\""
-        self.families.withLock { families in
-            for name in families.keys {
+    /// Forgets all series that have this label with one of the values: of tenants that are no more. Handles that somebody
+    /// still has count for nobody.
+    package func removeSeries(label: String, values: [String]) {
+        guard !values.isEmpty else { return }
+        let pairs = Set(values.map { "\(label)=\"\(Self.escape($0))\"" })
+        let prefix = "\(label)=\""
+        // Looked through outside of the lock: there may be a million, and requests wait for new ones of their own.
+        let removed = self.families.withLock { $0 }.mapValues { family in
+            family.series.keys.filter { key in
                 // Quotation marks inside of values are escaped, so a pair stands nowhere but between pairs.
-                guard let keys = families[name]?.series.keys.filter({ ",\($0),".contains(",\(pair),") }) else {
-                    continue
+                key.split(separator: "\",").contains { pair in
+                    pair.hasPrefix(prefix) && pairs.contains(pair.last == "\"" ? String(pair) : pair + "\"")
                 }
+            }
+        }
+        self.families.withLock { families in
+            for (name, keys) in removed {
                 for key in keys { families[name]?.series[key] = nil }
             }
         }

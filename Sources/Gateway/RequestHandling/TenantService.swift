@@ -4,36 +4,58 @@ package import TenantConfiguration
 import Translator
 
 /// One tenant, ready to serve: its settings, its way to its table, and its metrics.
+///
+/// All but the settings is made with the first request: a tenant that nobody uses costs a hundredth of one in use.
 package final class TenantService: Sendable {
-    package let settings: TenantSettings
-    private let tables: TenantTables
-    /// What its senders tell of their metrics.
-    package let metadata: TenantMetadata
-    let metrics: TenantMetrics
-    let faults: FaultLog
+    private struct Parts: Sendable {
+        var tables: TenantTables
+        var metadata: TenantMetadata
+        var metrics: TenantMetrics
+        var faults: FaultLog
+    }
 
-    /// - Parameter previous: the same tenant with other settings, which this one takes the place of: what it has heard of
-    ///   metrics, and told of faults, goes on.
+    package let settings: TenantSettings
+    private let parts: Deferred<Parts>
+
+    /// - Parameters:
+    ///   - stores: asked for with the first request.
+    ///   - previous: the same tenant with other settings, which this one takes the place of: what it has heard of
+    ///     metrics, and told of faults, goes on.
     package init(
         settings: TenantSettings,
-        stores: TenantStores,
+        stores: @escaping @Sendable () -> TenantStores,
         metrics: MetricRegistry,
         previous: TenantService? = nil
     ) {
         self.settings = settings
-        self.tables = TenantTables(settings: settings, stores: stores)
-        self.metadata = previous?.metadata ?? TenantMetadata(tenant: settings.id, registry: metrics)
-        self.metrics = previous?.metrics ?? TenantMetrics(tenant: settings.id, registry: metrics)
-        self.faults = previous?.faults ?? FaultLog()
+        let before = previous?.parts.made
+        self.parts = Deferred {
+            Parts(
+                tables: TenantTables(settings: settings, stores: stores()),
+                metadata: before?.metadata ?? TenantMetadata(tenant: settings.id, registry: metrics),
+                metrics: before?.metrics ?? TenantMetrics(tenant: settings.id, registry: metrics),
+                faults: before?.faults ?? FaultLog()
+            )
+        }
     }
+
+    /// Makes now what the first request would make.
+    package func prepare() {
+        _ = self.parts.value
+    }
+
+    /// What its senders tell of their metrics.
+    package var metadata: TenantMetadata { self.parts.value.metadata }
+    var metrics: TenantMetrics { self.parts.value.metrics }
+    var faults: FaultLog { self.parts.value.faults }
 
     /// The tenant's table, as the caller reaches it.
     func table(of proven: ProvenTenant) -> TenantTable {
-        self.tables.table(of: proven.callerKeys)
+        self.parts.value.tables.table(of: proven.callerKeys)
     }
 }
 
-/// A tenant's counters, all there at zero from the start.
+/// A tenant's counters, all there at zero as soon as one is needed.
 final class TenantMetrics: Sendable {
     /// Why stored histograms are not in an answer.
     enum Unreadable: String, CaseIterable { case incomplete, malformed }

@@ -70,12 +70,17 @@ package final class AccessControl: Sendable {
                     tenant: settings.id,
                     limits: share.of(settings.limits),
                     clock: clock,
-                    metrics: TenantMetrics(tenant: settings.id, registry: metrics)
+                    metrics: Deferred { TenantMetrics(tenant: settings.id, registry: metrics) }
                 )
             }
             tenants[settings.id] = ConfiguredTenant(settings, gate: gate)
         }
         self.tenants = tenants
+    }
+
+    /// Makes the metrics of all tenants, which are otherwise made with a tenant's first request.
+    package func showMetrics() {
+        for tenant in self.tenants.values { _ = tenant.gate.metrics }
     }
 
     /// The ids of all tenants, in no order.

@@ -57,24 +57,29 @@ package final class LocalEngine: HTTPResponder {
         self.callers.withLock { $0 = callers }
     }
 
-    /// Makes a table, and its database, if they are not there.
+    /// Makes tables, and their databases, if they are not there.
     ///
-    /// - Throws: `LocalEngineError` if the name is none that Timestream takes, or the file cannot be written.
-    package func ensureTable(_ name: TableName) async throws {
-        guard RecordRules.isResourceName(name.database), RecordRules.isResourceName(name.table) else {
-            throw LocalEngineError("\(name): names have 3 to 256 letters, digits, dots, dashes or underscores")
+    /// - Throws: `LocalEngineError` if a name is none that Timestream takes, or the file cannot be written.
+    package func ensureTables(_ names: [TableName]) async throws {
+        for name in names {
+            guard RecordRules.isResourceName(name.database), RecordRules.isResourceName(name.table) else {
+                throw LocalEngineError("\(name): names have 3 to 256 letters, digits, dots, dashes or underscores")
+            }
         }
         do {
+            // One commit for all: at the start there may be thousands.
             try await self.writer.perform(cost: 0) { (writer) throws(SQLiteError) in
-                if try writer.catalogue.database(name.database) == nil {
-                    try writer.catalogue.createDatabase(name.database, kmsKeyID: nil, tags: [])
-                }
-                if try writer.catalogue.table(name) == nil {
-                    try writer.catalogue.createTable(name, TableProperties(), tags: [])
+                for name in names {
+                    if try writer.catalogue.database(name.database) == nil {
+                        try writer.catalogue.createDatabase(name.database, kmsKeyID: nil, tags: [])
+                    }
+                    if try writer.catalogue.table(name) == nil {
+                        try writer.catalogue.createTable(name, TableProperties(), tags: [])
+                    }
                 }
                 return .success(())
             }
-        } catch { throw LocalEngineError("\(name): \(error.message)") }
+        } catch { throw LocalEngineError("the tables cannot be made: \(error.message)") }
     }
 
     /// Answers one call of the Write or the Query API.

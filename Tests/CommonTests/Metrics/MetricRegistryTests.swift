@@ -41,7 +41,7 @@ struct MetricRegistryTests {
             registry.counter("y_total", help: "Y.", labels: [("k", "v"), ("tenant", tenant), ("z", "1")]).increment()
         }
         _ = registry.gauge("z", help: "Z.", labels: [("k", ",tenant=\"a\",")])
-        registry.removeSeries(label: "tenant", value: "a")
+        registry.removeSeries(label: "tenant", values: ["a"])
         let text = registry.exposition()
         #expect(!text.contains("tenant=\"a\"}") && !text.contains("tenant=\"a\",z"))
         #expect(text.contains("x_total{tenant=\"ab\"} 2") && text.contains("x_total{tenant=\"b\"} 2"))

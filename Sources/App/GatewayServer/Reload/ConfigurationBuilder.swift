@@ -25,6 +25,11 @@ struct ConfigurationBuilder: Sendable {
     let metrics: MetricRegistry
     let makeLogger: @Sendable (String) -> Logger
 
+    /// With so many tenants at most, all are ready before the first request: credentials are fetched and their faults
+    /// told, and every metric is there at zero. Of more, a tenant is made ready by its first request, since each takes
+    /// 50 KB and a third of a millisecond.
+    private static let mostTenantsMadeAtStart = 256
+
     /// The files of a configuration changed while it was made.
     struct ChangedMeanwhile: Error, CustomStringConvertible {
         var description: String { "the files changed while they were loaded\n  fix: load them again" }
@@ -47,13 +52,14 @@ struct ConfigurationBuilder: Sendable {
         let keyring = self.engine.map { _ in
             made ?? LocalKeyring(tenants: configuration.tenants, previous: previous?.keyring)
         }
-        for tenant in configuration.tenants {
-            try await self.engine?.ensureTable(TableName(database: tenant.database, table: tenant.table))
-        }
+        try await self.engine?.ensureTables(
+            configuration.tenants.map { TableName(database: $0.database, table: $0.table) }
+        )
+        try self.credentials.prepare(for: configuration.tenants)
 
         var tenants: [String: RunningTenant] = [:]
         for settings in configuration.tenants {
-            tenants[settings.id] = try self.tenant(
+            tenants[settings.id] = self.tenant(
                 settings,
                 localKey: keyring?.keys[settings.id],
                 timestream: configuration.timestream,
@@ -72,6 +78,10 @@ struct ConfigurationBuilder: Sendable {
             }
         }.get()
         self.giveKeys(of: configuration.tenants, keyring, previous)
+        if configuration.tenants.count <= Self.mostTenantsMadeAtStart {
+            access.showMetrics()
+            for tenant in tenants.values { tenant.service.prepare() }
+        }
         return RunningConfiguration(
             configuration: configuration,
             keyring: keyring,
@@ -126,30 +136,34 @@ struct ConfigurationBuilder: Sendable {
         localKey: AccessKey?,
         timestream: TimestreamSettings,
         _ previous: RunningTenant?
-    ) throws -> RunningTenant {
+    ) -> RunningTenant {
         if let previous, previous.hasStores(for: settings, localKey: localKey) {
             if previous.isServed(by: settings) { return previous }
             var tenant = previous
             tenant.service = TenantService(
                 settings: settings,
-                stores: previous.stores,
+                stores: { previous.access.value.stores },
                 metrics: self.metrics,
                 previous: previous.service
             )
             return tenant
         }
-        let source = try self.credentials.makeSource(of: settings, fixed: localKey)
-        let stores = self.makeStores(settings, source, timestream)
+        let access = Deferred {
+            let source = self.credentials.makeSource(of: settings, fixed: localKey)
+            return RunningTenant.Access(
+                stores: self.makeStores(settings, source, timestream),
+                credentials: source
+            )
+        }
         return RunningTenant(
             service: TenantService(
                 settings: settings,
-                stores: stores,
+                stores: { access.value.stores },
                 metrics: self.metrics,
                 previous: previous?.service
             ),
-            stores: stores,
-            localKey: localKey,
-            credentials: source
+            access: access,
+            localKey: localKey
         )
     }
 

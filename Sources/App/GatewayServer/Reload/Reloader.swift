@@ -103,7 +103,7 @@ actor Reloader {
 
         for warning in next.configuration.warnings { self.logger.warning("\(warning.description)") }
         let removed = old.tenants.keys.filter { next.tenants[$0] == nil }
-        for id in removed { self.builder.metrics.removeSeries(label: "tenant", value: id) }
+        self.builder.metrics.removeSeries(label: "tenant", values: removed)
         var (added, changed) = (0, 0)
         for tenant in next.configuration.tenants {
             guard let service = next.tenants[tenant.id]?.service else { continue }

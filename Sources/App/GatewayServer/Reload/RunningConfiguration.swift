@@ -1,3 +1,4 @@
+import Common
 import CredentialProviders
 import RequestHandling
 import RequestSigning
@@ -18,7 +19,7 @@ struct RunningConfiguration: Sendable {
     func closeCredentials() async {
         await withTaskGroup(of: Void.self) { group in
             for tenant in self.tenants.values {
-                guard let source = tenant.credentials as? OwnedCredentialSource else { continue }
+                guard let source = tenant.access.made?.credentials as? OwnedCredentialSource else { continue }
                 group.addTask { await source.close() }
             }
         }
@@ -27,12 +28,17 @@ struct RunningConfiguration: Sendable {
 
 /// One tenant as it is served.
 struct RunningTenant: Sendable {
+    /// The way to a tenant's table.
+    struct Access: Sendable {
+        var stores: TenantStores
+        /// Absent where each caller brings keys of its own.
+        var credentials: (any CredentialSource)?
+    }
+
     var service: TenantService
-    var stores: TenantStores
+    var access: Deferred<Access>
     /// Its key in the local engine.
     var localKey: AccessKey?
-    /// Absent where each caller brings keys of its own.
-    var credentials: (any CredentialSource)?
 
     var settings: TenantSettings { self.service.settings }
 

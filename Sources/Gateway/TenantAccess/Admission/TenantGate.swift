@@ -9,14 +9,16 @@ final class TenantGate: Sendable {
     private let tenant: String
     private let limiter: Locked<TenantLimiter>
     private let clock: AccessClock
-    let metrics: TenantMetrics
+    private let deferredMetrics: Deferred<TenantMetrics>
 
-    init(tenant: String, limits: TenantLimits, clock: AccessClock, metrics: TenantMetrics) {
+    init(tenant: String, limits: TenantLimits, clock: AccessClock, metrics: Deferred<TenantMetrics>) {
         self.tenant = tenant
         self.limiter = Locked(TenantLimiter(limits, now: clock.nanoseconds()))
         self.clock = clock
-        self.metrics = metrics
+        self.deferredMetrics = metrics
     }
+
+    var metrics: TenantMetrics { self.deferredMetrics.value }
 
     func reconfigure(_ limits: TenantLimits) {
         let now = self.clock.nanoseconds()

@@ -132,7 +132,7 @@ final class GatewayUnderTest: Sendable {
         self.access = try AccessControl(configuration: configuration, metrics: self.registry, clock: clock)
         let store = self.store
         let registry = self.registry
-        let services = tenants.map { TenantService(settings: $0, stores: .own(store), metrics: registry) }
+        let services = tenants.map { TenantService(settings: $0, stores: { .own(store) }, metrics: registry) }
         self.services = Dictionary(uniqueKeysWithValues: services.map { ($0.settings.id, $0) })
         self.responder = GatewayResponder(
             snapshot: GatewaySnapshot(access: self.access, tenants: services),

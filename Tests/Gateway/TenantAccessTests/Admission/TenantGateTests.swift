@@ -15,7 +15,7 @@ private struct GateUnderTest {
             tenant: "a",
             limits: makeLimits(change),
             clock: self.clock.accessClock,
-            metrics: TenantMetrics(tenant: "a", registry: self.registry)
+            metrics: Deferred { [registry] in TenantMetrics(tenant: "a", registry: registry) }
         )
     }
 

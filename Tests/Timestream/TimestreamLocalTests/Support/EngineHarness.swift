@@ -32,7 +32,7 @@ final class EngineHarness: Sendable {
             metrics: self.metrics,
             logger: Logger(label: "test") { _ in LineCollector(lines: log) }
         )
-        for table in tables { try await self.engine.ensureTable(table) }
+        try await self.engine.ensureTables(tables)
     }
 
     /// The text of the engine's metrics.
