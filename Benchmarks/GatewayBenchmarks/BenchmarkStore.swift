@@ -19,12 +19,17 @@ struct BenchmarkStore: HTTPResponder {
             guard isMetered else { return .text(.badRequest, "not a body of WriteRecords") }
         }
         if self.delay > .zero { try? await Task.sleep(for: self.delay) }
+        let isQuery = HTTPField.Name("x-amz-target").map { request.head.headerFields[$0]?.hasSuffix(".Query") == true }
         return OutgoingResponse(
             status: .ok,
             headerFields: [.contentType: "application/x-amz-json-1.0"],
-            body: Array(#"{"RecordsIngested":{"Total":100,"MemoryStore":100,"MagneticStore":0}}"#.utf8)
+            body: Array((isQuery == true ? Self.noRows : Self.stored).utf8)
         )
     }
+
+    private static let stored = #"{"RecordsIngested":{"Total":100,"MemoryStore":100,"MagneticStore":0}}"#
+    /// Also for the look at the columns that a table's first write takes.
+    private static let noRows = #"{"QueryId":"benchmark","ColumnInfo":[],"Rows":[]}"#
 
     private func tellMeter() -> OutgoingResponse {
         let line = self.meter?.withLock { meter in
