@@ -51,7 +51,7 @@ struct GatewayService: Service {
             logger: self.makeLogger("http")
         )
         let data = try await HTTPListener.start(
-            configuration: self.dataListenerConfiguration(running.tls),
+            configuration: self.dataListenerConfiguration(running.tls, logger),
             responder: self.withTelemetry(responder, metrics),
             group: MultiThreadedEventLoopGroup.singleton,
             metrics: metrics,
@@ -128,14 +128,24 @@ struct GatewayService: Service {
         return TelemetryResponder(path: path, metrics: metrics, rest: responder)
     }
 
-    private func dataListenerConfiguration(_ tls: TLSServerContext?) -> HTTPListenerConfiguration {
+    private func dataListenerConfiguration(_ tls: TLSServerContext?, _ logger: Logger) -> HTTPListenerConfiguration {
         let server = self.configuration.server
+        let connections = OpenFiles.makeRoom(for: server.limits.maxConnections)
+        if connections < server.limits.maxConnections {
+            logger.warning(
+                "the limit of open files (ulimit -n) allows fewer connections than server.limits.max_connections",
+                metadata: [
+                    "connections": .stringConvertible(connections),
+                    "max_connections": .stringConvertible(server.limits.maxConnections),
+                ]
+            )
+        }
         return HTTPListenerConfiguration(
             name: "data",
             host: server.listen.host,
             port: server.listen.port,
             tls: tls,
-            maxConnections: server.limits.maxConnections,
+            maxConnections: connections,
             handshakesPerSecond: server.limits.handshakesPerSecond,
             timeouts: HTTPTimeouts(
                 handshake: server.timeouts.handshake,
