@@ -6,6 +6,7 @@ import NIOPosix
 import RequestHandling
 import ServiceLifecycle
 import TLSTransport
+import TenantAccess
 import TenantConfiguration
 import TimestreamLocal
 import Translator
@@ -26,6 +27,7 @@ struct GatewayService: Service {
     func run() async throws {
         // From the first moment on: a SIGHUP that nobody waits for ends the process.
         let signals = await UnixSignalsSequence(trapping: .sighup)
+        FreedMemory.boundWhatIsKept()
         let metrics = MetricRegistry()
         let logger = self.makeLogger("gateway")
         let engine = try await self.startLocalEngine(metrics)
