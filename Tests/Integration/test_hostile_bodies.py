@@ -14,7 +14,7 @@ from support.process import eventually
 IN_FLIGHT = 128 << 20
 SERVER = f"""
 limits: {{max_bytes_in_flight: {IN_FLIGHT}}}
-timeouts: {{handshake: 5s, header: 5s, body: 2s, idle: 10s}}
+timeouts: {{handshake: 5s, header: 2s, body: 2s, idle: 10s}}
 """
 AT_ONCE = 4
 
