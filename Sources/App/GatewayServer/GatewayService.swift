@@ -6,6 +6,7 @@ import NIOPosix
 import RequestHandling
 import ServiceLifecycle
 import TLSTransport
+import TenantAccess
 import TenantConfiguration
 import TimestreamLocal
 import Translator
@@ -26,6 +27,7 @@ struct GatewayService: Service {
     func run() async throws {
         // From the first moment on: a SIGHUP that nobody waits for ends the process.
         let signals = await UnixSignalsSequence(trapping: .sighup)
+        FreedMemory.boundWhatIsKept()
         let metrics = MetricRegistry()
         let logger = self.makeLogger("gateway")
         let engine = try await self.startLocalEngine(metrics)
@@ -51,7 +53,7 @@ struct GatewayService: Service {
             logger: self.makeLogger("http")
         )
         let data = try await HTTPListener.start(
-            configuration: self.dataListenerConfiguration(running.tls),
+            configuration: self.dataListenerConfiguration(running.tls, logger),
             responder: self.withTelemetry(responder, metrics),
             group: MultiThreadedEventLoopGroup.singleton,
             metrics: metrics,
@@ -128,14 +130,24 @@ struct GatewayService: Service {
         return TelemetryResponder(path: path, metrics: metrics, rest: responder)
     }
 
-    private func dataListenerConfiguration(_ tls: TLSServerContext?) -> HTTPListenerConfiguration {
+    private func dataListenerConfiguration(_ tls: TLSServerContext?, _ logger: Logger) -> HTTPListenerConfiguration {
         let server = self.configuration.server
+        let connections = OpenFiles.makeRoom(for: server.limits.maxConnections)
+        if connections < server.limits.maxConnections {
+            logger.warning(
+                "the limit of open files (ulimit -n) allows fewer connections than server.limits.max_connections",
+                metadata: [
+                    "connections": .stringConvertible(connections),
+                    "max_connections": .stringConvertible(server.limits.maxConnections),
+                ]
+            )
+        }
         return HTTPListenerConfiguration(
             name: "data",
             host: server.listen.host,
             port: server.listen.port,
             tls: tls,
-            maxConnections: server.limits.maxConnections,
+            maxConnections: connections,
             handshakesPerSecond: server.limits.handshakesPerSecond,
             timeouts: HTTPTimeouts(
                 handshake: server.timeouts.handshake,

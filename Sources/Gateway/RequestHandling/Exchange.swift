@@ -14,6 +14,11 @@ struct Exchange: Sendable {
     /// A read request is a few matchers; Prometheus' own server takes up to 32 MiB, Mimir 1 MiB.
     private static let maximumReadRequestBytes = 1 << 20
 
+    /// Beyond what read requests usually have, the memory that their matchers may take for each decoded byte: regular
+    /// expressions of many short alternatives take the most.
+    private static let largeReadMemoryFactor = 192
+    private static let usualReadRequestBytes = 4 << 10
+
     let access: AccessControl
     let proven: ProvenTenant
     let tenant: TenantService
@@ -118,7 +123,8 @@ struct Exchange: Sendable {
         do throws(ProtocolError) {
             declaredBytes = try SnappyBlock.declaredSize(of: body, limitBytes: limitBytes)
         } catch { throw .content(error) }
-        try self.grow(lease, by: declaredBytes)
+        let unusualBytes = max(0, declaredBytes - Self.usualReadRequestBytes)
+        try self.grow(lease, by: declaredBytes + unusualBytes * Self.largeReadMemoryFactor)
         guard ContinuousClock.now < self.deadline else { throw .late }
         let handler = ReadHandler(
             tenant: self.tenant,

@@ -70,6 +70,8 @@ package struct ReadLimits: Sendable {
 
     /// Decoded bytes of a `ReadRequest`; a thousand times what Prometheus sends.
     static let maximumDecodedBytes = 1 << 20
+    /// What hardly any request is larger than.
+    static let usualDecodedBytes = 32 << 10
     /// Queries of one request; Prometheus sends one.
     static let maximumQueries = 64
     /// Of these, how many are read at the same time at most: each holds what it has read, and pages on their way.

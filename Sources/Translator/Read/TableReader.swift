@@ -44,7 +44,7 @@ package final class TableReader: Sendable {
         deadline: ContinuousClock.Instant,
         reserve: @escaping MemoryReservation
     ) async throws(ReadError) -> ReadAnswer {
-        let request = try Self.decode(body)
+        let request = try await Self.decode(body)
         guard let type = request.responseType(supported: Self.responseTypes) else { throw .unsupportedResponseTypes }
         let queries = request.queries.map { query in
             query.range.map {
@@ -85,14 +85,25 @@ package final class TableReader: Sendable {
         }
     }
 
-    private static func decode(_ body: [UInt8]) throws(ReadError) -> ReadRequest {
+    private static func decode(_ body: [UInt8]) async throws(ReadError) -> ReadRequest {
         let decoded: [UInt8]
         do {
             decoded = try SnappyBlock.decode(body, limitBytes: ReadLimits.maximumDecodedBytes)
         } catch {
             throw .malformedBody(error)
         }
-        return try ReadRequest.decode(decoded)
+        guard decoded.count > ReadLimits.usualDecodedBytes else { return try ReadRequest.decode(decoded) }
+        return try await LargeRequests.shared.decode(decoded)
+    }
+
+    /// Decodes large requests one after the other, whoever sends them: a megabyte of regular expressions is a second's
+    /// work, and a few of them at once would take every thread from everybody else.
+    private actor LargeRequests {
+        static let shared = LargeRequests()
+
+        func decode(_ decoded: [UInt8]) throws(ReadError) -> ReadRequest {
+            try ReadRequest.decode(decoded)
+        }
     }
 
     // MARK: SAMPLES

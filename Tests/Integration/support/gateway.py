@@ -28,12 +28,15 @@ READ_HEADERS = {
 class Gateway:
     """One process with the embedded local engine, or with the store that `timestream` names."""
 
-    def __init__(self, folder, *, tenants, tls=None, server="", timestream=None, defaults="", log_level="info"):
+    def __init__(self, folder, *, tenants, tls=None, server="", timestream=None, defaults="", log_level="info", log_format="logfmt",
+                 open_files=None):
         self.folder = pathlib.Path(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.port, self.admin_port, self.engine_port = free_port(), free_port(), free_port()
         self.tls = tls
-        self.log_level = log_level
+        self.log_level, self.log_format = log_level, log_format
+        # The soft and the hard limit that the process begins with.
+        self.open_files = open_files
         self.config = self.folder / "tenants.yaml"
         self.child = None
         if timestream is None:
@@ -61,6 +64,9 @@ class Gateway:
 
     def start(self):
         command = [BINARY, "serve", "--config", self.config, "--log.level", self.log_level]
+        command += ["--log.format", self.log_format]
+        if self.open_files:
+            command = ["prlimit", "--nofile={}:{}".format(*self.open_files), *command]
         self.child = Child(command, self.folder / "gateway.log", cwd=self.folder)
 
         def is_ready():

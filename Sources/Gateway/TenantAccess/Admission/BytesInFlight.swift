@@ -129,6 +129,7 @@ package final class BytesInFlight: Sendable {
             state.holders[tenant] = holder.leases > 0 ? holder : nil
         }
         self.gauge.increment(by: -byteCount)
+        if endsLease, byteCount >= FreedMemory.leastBytes { FreedMemory.giveBackSoon() }
     }
 }
 

@@ -85,15 +85,23 @@ struct ConnectionService: Sendable {
 
     /// Adds the handlers of an HTTP/2 connection, behind whatever makes its bytes.
     func addHTTP2(to channel: any Channel, peer: ConnectionPeer) throws {
+        let input = HTTP2InputGate()
         let frames = HTTP2FrameObserver()
         try channel.pipeline.syncOperations.addHandlers([
+            input,
             NIOHTTP2Handler(
                 mode: .server,
                 frameDelegate: frames,
                 connectionConfiguration: HTTP2Limits.connection,
                 streamConfiguration: HTTP2Limits.stream
             ),
-            HTTP2ConnectionHandler(service: self, peer: peer, frames: frames, eventLoop: channel.eventLoop),
+            HTTP2ConnectionHandler(
+                service: self,
+                peer: peer,
+                input: input,
+                frames: frames,
+                eventLoop: channel.eventLoop
+            ),
         ])
     }
 }

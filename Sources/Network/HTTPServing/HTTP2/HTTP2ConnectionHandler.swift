@@ -20,6 +20,7 @@ final class HTTP2ConnectionHandler: ConnectionHandler {
     let executor: EventLoopExecutor
     let timer: DeadlineTimer
     var context: ChannelHandlerContext?
+    private let input: HTTP2InputGate
     private let frames: HTTP2FrameObserver
     private var machine = StateMachine()
     private(set) var streams: [HTTP2StreamID: HTTP2Stream] = [:]
@@ -32,9 +33,16 @@ final class HTTP2ConnectionHandler: ConnectionHandler {
     private var isFlushNeeded = false
     private var isReading = false
 
-    init(service: ConnectionService, peer: ConnectionPeer, frames: HTTP2FrameObserver, eventLoop: any EventLoop) {
+    init(
+        service: ConnectionService,
+        peer: ConnectionPeer,
+        input: HTTP2InputGate,
+        frames: HTTP2FrameObserver,
+        eventLoop: any EventLoop
+    ) {
         self.service = service
         self.peer = peer
+        self.input = input
         self.frames = frames
         self.executor = service.executors[eventLoop]
         self.timer = DeadlineTimer(eventLoop)
@@ -308,6 +316,7 @@ final class HTTP2ConnectionHandler: ConnectionHandler {
 
     /// Ends our side once all is sent, and gives the peer time to read it before the connection closes.
     private func end(_ context: ChannelHandlerContext) {
+        self.input.shut()
         self.cancelStreams()
         self.timer.set(self.service.timeouts.body)
         self.isFlushNeeded = false

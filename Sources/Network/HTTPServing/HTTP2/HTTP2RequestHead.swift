@@ -35,6 +35,8 @@ struct HTTP2RequestHead {
         guard let path, path.hasPrefix("/") || (path == "*" && method == .options),
             path.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F && $0 != UInt8(ascii: "#") })
         else { throw .malformed("bad request target") }
+        // Nobody may find a request line of its own in it.
+        guard scheme == "https" || scheme == "http" else { throw .malformed("the scheme is neither https nor http") }
         guard hosts.count <= 1, authority == nil || hosts.isEmpty || hosts[0] == authority else {
             throw .malformed("the Host field differs from the authority")
         }
