@@ -73,6 +73,7 @@ package struct TLSSettings: Sendable {
     /// In order of preference; empty: all that are good.
     package var cipherSuites: [String] = []
     package var groups: [String] = []
+    package var sessionTickets = true
 
     package struct CertificateFiles: Sendable {
         package var certificatePath: String

@@ -24,6 +24,7 @@ struct SnapshotTests {
         #expect(server.tls?.certificateRevocationListPath == folder.path("crl.pem"))
         #expect(server.tls?.clientAuthentication == .require)
         #expect(server.tls?.minimumVersion == .tls13)
+        #expect(server.tls?.sessionTickets == false)
         #expect(server.limits.maxBytesInFlight == 536_870_912)
         #expect(server.limits.maxConnections == 100)
         #expect(server.limits.handshakesPerSecond == 50)

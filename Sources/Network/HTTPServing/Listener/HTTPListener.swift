@@ -83,6 +83,12 @@ package final class HTTPListener: Sendable {
     package func replaceTLS(with context: TLSServerContext) {
         guard let tls, tls.replace(with: context) else { return }
         self.registry.tell(TLSTrustChangedEvent())
+        if let tls = configuration.tls {
+            let sweep = channel.eventLoop.scheduleRepeatedTask(initialDelay: .minutes(1), delay: .minutes(1)) { _ in
+                tls.dropOldTicketKeys()
+            }
+            channel.closeFuture.whenComplete { _ in sweep.cancel() }
+        }
     }
 
     /// No host means every interface, of both IP versions where this machine has both.

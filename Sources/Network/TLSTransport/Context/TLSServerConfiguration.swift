@@ -47,6 +47,8 @@ package struct TLSServerConfiguration: Sendable {
     package var cipherSuites: [String] = []
     /// In order of preference, in OpenSSL's names; empty: OpenSSL's choice.
     package var groups: [String] = []
+    /// Whether clients may resume a session, with a ticket that they keep for us.
+    package var sessionTickets = true
 
     package init(
         certificateChainPath: String,

@@ -24,17 +24,6 @@ extension TLSServerContext {
         return sha256(text)
     }
 
-    static func copyTicketKeys(from old: OpaquePointer, to new: OpaquePointer) throws(TLSConfigurationError) {
-        let length = unsafe shim_SSL_CTX_ticket_keys_length(old)
-        var keys = [UInt8](repeating: 0, count: length)
-        let isCopied = unsafe keys.withUnsafeMutableBytes { bytes in
-            defer { unsafe OPENSSL_cleanse(bytes.baseAddress, bytes.count) }
-            return unsafe shim_SSL_CTX_get_ticket_keys(old, bytes.baseAddress, length) == 1
-                && shim_SSL_CTX_set_ticket_keys(new, bytes.baseAddress, length) == 1
-        }
-        guard isCopied else { throw .library("ticket keys") }
-    }
-
     /// Verifies a client's certificate as a handshake would.
     ///
     /// - Returns: the digests of the verified chain, leaf first.
@@ -81,6 +70,11 @@ package final class TLSContextSource: Sendable {
     /// Also what a replacement is made from.
     package var context: TLSServerContext { self.current.context }
 
+    /// Forgets ticket keys that are past their time; for times in which no handshake does.
+    package func dropOldTicketKeys() {
+        self.current.context.ticketKeys.dropOld()
+    }
+
     var current: Current { self.state.withLock { $0 } }
 
     /// Cheap enough to be asked before each request.
@@ -90,7 +84,11 @@ package final class TLSContextSource: Sendable {
     package func replace(with context: TLSServerContext) -> Bool {
         self.state.withLock { current in
             let isTrustChanged = current.context.trustDigest != context.trustDigest
-            if isTrustChanged { current.trustGeneration += 1 }
+            if isTrustChanged {
+                current.trustGeneration += 1
+                // Nobody opens its tickets any more, however long connections hold the old context.
+                current.context.ticketKeys.clear()
+            }
             current.context = context
             self.generation.store(current.trustGeneration, ordering: .releasing)
             return isTrustChanged
