@@ -137,6 +137,7 @@ struct GatewayService: Service {
             tls: tls,
             maxConnections: server.limits.maxConnections,
             handshakesPerSecond: server.limits.handshakesPerSecond,
+            concurrentHandshakes: server.limits.concurrentHandshakes,
             timeouts: HTTPTimeouts(
                 handshake: server.timeouts.handshake,
                 header: server.timeouts.header,

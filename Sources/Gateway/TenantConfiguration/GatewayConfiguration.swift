@@ -92,6 +92,8 @@ package struct ServerLimits: Sendable {
     package var maxBytesInFlight: Int
     package var maxConnections: Int
     package var handshakesPerSecond: Int
+    /// Under way at once.
+    package var concurrentHandshakes = 128
     /// Of one peer address; `nil`: unlimited.
     package var failedPasswordsPerSecond: Int? = 5
 }

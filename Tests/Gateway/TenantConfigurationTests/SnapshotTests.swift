@@ -28,6 +28,7 @@ struct SnapshotTests {
         #expect(server.limits.maxBytesInFlight == 536_870_912)
         #expect(server.limits.maxConnections == 100)
         #expect(server.limits.handshakesPerSecond == 50)
+        #expect(server.limits.concurrentHandshakes == 20)
         #expect(server.limits.failedPasswordsPerSecond == 7)
         #expect(server.replicas == 3)
         #expect(server.timeouts.handshake == .milliseconds(250))

@@ -10,6 +10,8 @@ import TLSTransport
 struct ConnectionService: Sendable {
     let timeouts: HTTPTimeouts
     let tls: TLSContextSource?
+    /// Absent without TLS.
+    let handshakes: HandshakeAdmission?
     let responder: any HTTPResponder
     let executors: EventLoopExecutors
     let metrics: ListenerMetrics
@@ -20,11 +22,13 @@ struct ConnectionService: Sendable {
         configuration: HTTPListenerConfiguration,
         responder: any HTTPResponder,
         executors: EventLoopExecutors,
+        handshakes: HandshakeAdmission?,
         metrics: ListenerMetrics,
         logger: Logger
     ) {
         self.timeouts = configuration.timeouts
         self.tls = configuration.tls
+        self.handshakes = handshakes
         self.responder = responder
         self.executors = executors
         self.metrics = metrics
@@ -37,10 +41,12 @@ struct ConnectionService: Sendable {
         guard let tls = self.tls else {
             return try self.addHTTP1(to: channel, peer: ConnectionPeer(address: address))
         }
+        let id = ObjectIdentifier(channel)
         let handler = try TLSHandler(source: tls, handshakeTimeout: self.timeouts.handshake) {
             result,
             detail,
             duration in
+            self.handshakes?.ended(id)
             self.metrics.handshake(result, duration)
             self.logger.debug(
                 "tls handshake",

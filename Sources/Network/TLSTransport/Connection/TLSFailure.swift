@@ -21,6 +21,8 @@ package enum TLSHandshakeResult: String, CaseIterable, Sendable {
     case disconnected
     /// The listener was drained before the end.
     case drained
+    /// It took its time while others waited, from a network that had more under way than they.
+    case displaced
 }
 
 /// A failed handshake or a broken connection.
