@@ -101,9 +101,10 @@ import COpenSSL
                 throw .library("cipher suites")
             }
         }
-        if !configuration.groups.isEmpty {
-            let groups = configuration.groups.joined(separator: ":")
-            guard unsafe shim_SSL_CTX_set1_groups_list(context, groups) == 1 else { throw .library("groups") }
+        // By default those of Mozilla's recommendation; OpenSSL has more, which cost more and which nobody needs.
+        let groups = configuration.groups.isEmpty ? ["X25519", "P-256", "P-384"] : configuration.groups
+        guard unsafe shim_SSL_CTX_set1_groups_list(context, groups.joined(separator: ":")) == 1 else {
+            throw .library("groups")
         }
         // 112 bits: RSA keys of 2048, curves of 224, no SHA-1; for our certificates and for clients'. A system may demand more.
         unsafe SSL_CTX_set_security_level(context, max(2, SSL_CTX_get_security_level(context)))
