@@ -17,6 +17,7 @@ struct ConnectionService: Sendable {
     let metrics: ListenerMetrics
     let logger: Logger
     let dates = HTTPDateSource()
+    private let listWarning = RareWarning()
 
     init(
         configuration: HTTPListenerConfiguration,
@@ -48,6 +49,16 @@ struct ConnectionService: Sendable {
             duration in
             self.handshakes?.ended(id)
             self.metrics.handshake(result, duration)
+            if result == .revocationListExpired, self.listWarning.isDue() {
+                self.logger.warning(
+                    "client certificates are refused: their CA's revocation list is past its next update",
+                    metadata: [
+                        LogKey.peerAddress: .string(address),
+                        "detail": .string(detail),
+                        "remedy": "fetch the CA's current list into the file that crl names",
+                    ]
+                )
+            }
             self.logger.debug(
                 "tls handshake",
                 metadata: [

@@ -44,9 +44,7 @@ extension TLSServerContext {
         guard unsafe X509_verify_cert(verification) == 1,
             let chain = unsafe X509_STORE_CTX_get0_chain(verification)
         else {
-            let verdict = Int(unsafe X509_STORE_CTX_get_error(verification))
-            let text = unsafe X509_verify_cert_error_string(verdict).map { unsafe String(cString: $0) }
-            throw TLSFailure(.clientCertificateInvalid, text ?? "not verified")
+            throw TLSFailure(verdict: Int(unsafe X509_STORE_CTX_get_error(verification)), otherwise: "not verified")
         }
         return unsafe CertificateFacts.members(chain).map { unsafe CertificateFacts.digest($0) }
     }
@@ -70,12 +68,12 @@ package final class TLSContextSource: Sendable {
     /// Also what a replacement is made from.
     package var context: TLSServerContext { self.current.context }
 
+    var current: Current { self.state.withLock { $0 } }
+
     /// Forgets ticket keys that are past their time; for times in which no handshake does.
     package func dropOldTicketKeys() {
         self.current.context.ticketKeys.dropOld()
     }
-
-    var current: Current { self.state.withLock { $0 } }
 
     /// Cheap enough to be asked before each request.
     var trustGeneration: Int { self.generation.load(ordering: .acquiring) }
