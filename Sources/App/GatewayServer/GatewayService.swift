@@ -149,6 +149,7 @@ struct GatewayService: Service {
             tls: tls,
             maxConnections: connections,
             handshakesPerSecond: server.limits.handshakesPerSecond,
+            concurrentHandshakes: server.limits.concurrentHandshakes,
             timeouts: HTTPTimeouts(
                 handshake: server.timeouts.handshake,
                 header: server.timeouts.header,

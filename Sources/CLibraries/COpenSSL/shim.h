@@ -1,10 +1,12 @@
 #pragma once
 // OpenSSL, as Swift sees it: what is a macro there is a function here.
 #include <openssl/bio.h>
+#include <openssl/core_names.h>
 #include <openssl/crypto.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
+#include <openssl/params.h>
 #include <openssl/rand.h>
 #include <openssl/sha.h>
 #include <openssl/ssl.h>
@@ -26,12 +28,17 @@ static inline void shim_SSL_CTX_set_session_cache_mode(SSL_CTX *ctx, long mode) 
 static inline void shim_SSL_CTX_set_server_options(SSL_CTX *ctx) {
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
 }
-static inline long shim_SSL_CTX_ticket_keys_length(SSL_CTX *ctx) { return SSL_CTX_get_tlsext_ticket_keys(ctx, NULL, 0); }
-static inline int shim_SSL_CTX_get_ticket_keys(SSL_CTX *ctx, void *keys, long length) {
-    return (int)SSL_CTX_get_tlsext_ticket_keys(ctx, keys, length);
-}
-static inline int shim_SSL_CTX_set_ticket_keys(SSL_CTX *ctx, void *keys, long length) {
-    return (int)SSL_CTX_set_tlsext_ticket_keys(ctx, keys, length);
+static inline void shim_SSL_CTX_set_no_ticket(SSL_CTX *ctx) { SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET); }
+/// Readies both for one session ticket: AES-256-CBC, then HMAC with SHA-256, with keys of 32 bytes; 1: done.
+static inline int shim_ticket_init(EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, const unsigned char *cipher_key,
+                                   const unsigned char *mac_key, const unsigned char *iv, int seal) {
+    OSSL_PARAM parameters[] = {
+        OSSL_PARAM_construct_octet_string(OSSL_MAC_PARAM_KEY, (void *)mac_key, 32),
+        OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, (char *)"SHA256", 0),
+        OSSL_PARAM_construct_end(),
+    };
+    return EVP_MAC_CTX_set_params(mac, parameters) == 1
+        && EVP_CipherInit_ex(cipher, EVP_aes_256_cbc(), NULL, cipher_key, iv, seal) == 1;
 }
 static inline void shim_BIO_clear_retry_flags(BIO *bio) { BIO_clear_retry_flags(bio); }
 static inline void shim_BIO_set_retry_read(BIO *bio) { BIO_set_retry_read(bio); }

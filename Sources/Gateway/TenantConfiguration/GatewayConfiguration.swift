@@ -73,6 +73,7 @@ package struct TLSSettings: Sendable {
     /// In order of preference; empty: all that are good.
     package var cipherSuites: [String] = []
     package var groups: [String] = []
+    package var sessionTickets = true
 
     package struct CertificateFiles: Sendable {
         package var certificatePath: String
@@ -91,6 +92,8 @@ package struct ServerLimits: Sendable {
     package var maxBytesInFlight: Int
     package var maxConnections: Int
     package var handshakesPerSecond: Int
+    /// Under way at once.
+    package var concurrentHandshakes = 128
     /// Of one peer address; `nil`: unlimited.
     package var failedPasswordsPerSecond: Int? = 5
 }

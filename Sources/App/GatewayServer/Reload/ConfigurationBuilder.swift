@@ -113,6 +113,7 @@ struct ConfigurationBuilder: Sendable {
         }
         tls.cipherSuites = settings.cipherSuites
         tls.groups = settings.groups
+        tls.sessionTickets = settings.sessionTickets
         tls.additionalCRLPaths = Array(Set(certificates.compactMap(\.crlPath))).sorted()
         return try TLSServerContext(tls, replacing: previous)
     }

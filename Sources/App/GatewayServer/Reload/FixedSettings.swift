@@ -32,6 +32,7 @@ enum FixedSettings {
             ("server.watch_interval", server.watchInterval.map { "\($0)" } ?? "none"),
             ("server.limits.max_connections", "\(server.limits.maxConnections)"),
             ("server.limits.handshakes_per_second", "\(server.limits.handshakesPerSecond)"),
+            ("server.limits.concurrent_handshakes", "\(server.limits.concurrentHandshakes)"),
             ("server.timeouts.handshake", "\(server.timeouts.handshake)"),
             ("server.timeouts.header", "\(server.timeouts.header)"),
             ("server.timeouts.body", "\(server.timeouts.body)"),

@@ -92,10 +92,18 @@ struct PEMFile {
 
     static func revocationList(_ bytes: [UInt8]) throws(PEMFault) -> Content {
         try unsafe withReader(bytes) { reader throws(PEMFault) in
-            guard let list = unsafe PEM_read_bio_X509_CRL(reader, nil, nil, nil) else {
-                throw PEMFault(message: "the file holds no PEM certificate revocation list")
+            var count = 0
+            while let list = unsafe PEM_read_bio_X509_CRL(reader, nil, nil, nil) {
+                defer { unsafe X509_CRL_free(list) }
+                count += 1
+                if let next = unsafe X509_CRL_get0_nextUpdate(list), unsafe X509_cmp_current_time(next) < 0 {
+                    throw PEMFault(
+                        message: "list \(count) has expired, so every certificate of its CA would be refused",
+                        remedy: "fetch the CA's current list"
+                    )
+                }
             }
-            unsafe X509_CRL_free(list)
+            guard count > 0 else { throw PEMFault(message: "the file holds no PEM certificate revocation list") }
         }
         return .revocationList
     }

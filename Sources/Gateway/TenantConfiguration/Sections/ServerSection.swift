@@ -86,6 +86,11 @@ struct ServerSection {
                 in: 1...1_000_000,
                 default: usual.handshakesPerSecond
             ),
+            concurrentHandshakes: reader.integer(
+                "concurrent_handshakes",
+                in: 1...10_000,
+                default: usual.concurrentHandshakes
+            ),
             failedPasswordsPerSecond: reader.limit(
                 "failed_passwords_per_second",
                 in: 1...1_000_000,

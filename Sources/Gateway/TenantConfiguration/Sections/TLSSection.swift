@@ -32,7 +32,8 @@ enum TLSSection {
                 return files
             },
             cipherSuites: Self.cipherSuites(&reader),
-            groups: Self.words(&reader, "groups", Self.groups)
+            groups: Self.words(&reader, "groups", Self.groups),
+            sessionTickets: reader.field("session_tickets")?.boolean() ?? true
         )
     }
 

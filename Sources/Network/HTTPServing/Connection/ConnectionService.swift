@@ -10,21 +10,26 @@ import TLSTransport
 struct ConnectionService: Sendable {
     let timeouts: HTTPTimeouts
     let tls: TLSContextSource?
+    /// Absent without TLS.
+    let handshakes: HandshakeAdmission?
     let responder: any HTTPResponder
     let executors: EventLoopExecutors
     let metrics: ListenerMetrics
     let logger: Logger
     let dates = HTTPDateSource()
+    private let listWarning = RareWarning()
 
     init(
         configuration: HTTPListenerConfiguration,
         responder: any HTTPResponder,
         executors: EventLoopExecutors,
+        handshakes: HandshakeAdmission?,
         metrics: ListenerMetrics,
         logger: Logger
     ) {
         self.timeouts = configuration.timeouts
         self.tls = configuration.tls
+        self.handshakes = handshakes
         self.responder = responder
         self.executors = executors
         self.metrics = metrics
@@ -37,11 +42,23 @@ struct ConnectionService: Sendable {
         guard let tls = self.tls else {
             return try self.addHTTP1(to: channel, peer: ConnectionPeer(address: address))
         }
+        let id = ObjectIdentifier(channel)
         let handler = try TLSHandler(source: tls, handshakeTimeout: self.timeouts.handshake) {
             result,
             detail,
             duration in
+            self.handshakes?.ended(id)
             self.metrics.handshake(result, duration)
+            if result == .revocationListExpired, self.listWarning.isDue() {
+                self.logger.warning(
+                    "client certificates are refused: their CA's revocation list is past its next update",
+                    metadata: [
+                        LogKey.peerAddress: .string(address),
+                        "detail": .string(detail),
+                        "remedy": "fetch the CA's current list into the file that crl names",
+                    ]
+                )
+            }
             self.logger.debug(
                 "tls handshake",
                 metadata: [

@@ -43,10 +43,20 @@ package final class HTTPListener: Sendable {
             isEncrypted: configuration.tls != nil
         )
         let registry = ConnectionRegistry(limit: configuration.maxConnections, metrics: listenerMetrics)
+        let handshakes = configuration.tls.map { _ in
+            HandshakeAdmission(
+                limits: .init(
+                    perSecond: configuration.handshakesPerSecond,
+                    concurrent: configuration.concurrentHandshakes
+                ),
+                metrics: listenerMetrics
+            )
+        }
         let service = ConnectionService(
             configuration: configuration,
             responder: responder,
             executors: EventLoopExecutors(group),
+            handshakes: handshakes,
             metrics: listenerMetrics,
             logger: logger
         )
@@ -58,7 +68,7 @@ package final class HTTPListener: Sendable {
                     try channel.pipeline.syncOperations.addHandler(
                         AcceptGate(
                             registry: registry,
-                            handshakesPerSecond: configuration.tls == nil ? nil : configuration.handshakesPerSecond,
+                            handshakes: handshakes,
                             metrics: listenerMetrics,
                             logger: logger
                         )
@@ -73,6 +83,12 @@ package final class HTTPListener: Sendable {
                 channel.eventLoop.makeCompletedFuture { try service.configure(channel) }
             }
         let channel = try await Self.bind(bootstrap, configuration)
+        if let tls = configuration.tls {
+            let sweep = channel.eventLoop.scheduleRepeatedTask(initialDelay: .minutes(1), delay: .minutes(1)) { _ in
+                tls.dropOldTicketKeys()
+            }
+            channel.closeFuture.whenComplete { _ in sweep.cancel() }
+        }
         return HTTPListener(channel: channel, registry: registry, tls: configuration.tls, logger: logger)
     }
 

@@ -33,10 +33,12 @@ package struct HTTPListenerConfiguration: Sendable {
     package var port: Int
     /// Absent: plain HTTP.
     package var tls: TLSContextSource?
-    /// Connections open at once; further ones are closed as soon as they are accepted.
+    /// Connections open at once; further ones are closed as soon as they are accepted. No network has the last quarter.
     package var maxConnections: Int
-    /// TLS connections that may begin each second; further ones wait shortly, then are closed.
+    /// TLS handshakes that may begin each second; further connections wait shortly, then are closed.
     package var handshakesPerSecond: Int
+    /// TLS handshakes under way at once; further connections wait as well.
+    package var concurrentHandshakes: Int
     package var timeouts: HTTPTimeouts
 
     package init(
@@ -46,6 +48,7 @@ package struct HTTPListenerConfiguration: Sendable {
         tls: TLSServerContext? = nil,
         maxConnections: Int = 4096,
         handshakesPerSecond: Int = 500,
+        concurrentHandshakes: Int = 128,
         timeouts: HTTPTimeouts = HTTPTimeouts()
     ) {
         self.name = name
@@ -54,6 +57,7 @@ package struct HTTPListenerConfiguration: Sendable {
         self.tls = tls.map { TLSContextSource($0) }
         self.maxConnections = maxConnections
         self.handshakesPerSecond = handshakesPerSecond
+        self.concurrentHandshakes = concurrentHandshakes
         self.timeouts = timeouts
     }
 }

@@ -3,35 +3,27 @@
 /// A full mutual handshake costs about a millisecond of CPU, so whoever opens connections fast enough takes the machine;
 /// this bounds it before any work is spent.
 struct HandshakeBudget: Sendable {
-    enum Admission: Equatable, Sendable {
-        case now
-        /// Paid; may begin after this many nanoseconds.
-        case after(nanoseconds: Int64)
-        /// Nothing was taken: the wait would be longer than allowed.
-        case refused
-    }
-
     private let interval: Int64
     private let burst: Int64
-    private let maxWait: Int64
     /// When the bucket is full again.
     private var fullAt: Int64 = .min
 
-    /// - Parameters:
-    ///   - perSecond: handshakes a second, and the bucket's size; at least 1.
-    ///   - maxWaitNanoseconds: the longest wait that is worth granting.
-    init(perSecond: Int, maxWaitNanoseconds: Int64) {
+    /// - Parameter perSecond: handshakes a second, and the bucket's size; at least 1.
+    init(perSecond: Int) {
         self.interval = 1_000_000_000 / Int64(min(max(perSecond, 1), 1_000_000_000))
         self.burst = 1_000_000_000
-        self.maxWait = maxWaitNanoseconds
     }
 
     /// - Parameter now: nanoseconds of one clock for all calls.
-    mutating func admit(now: Int64) -> Admission {
-        let next = max(self.fullAt, now) + self.interval
-        let wait = max(0, next - self.burst - now)
-        guard wait <= self.maxWait else { return .refused }
-        self.fullAt = next
-        return wait == 0 ? .now : .after(nanoseconds: wait)
+    /// - Returns: when the next handshake may begin; not after `now`: at once.
+    func next(now: Int64) -> Int64 {
+        max(self.fullAt, now) + self.interval - self.burst
+    }
+
+    /// Pays for a handshake, if it may begin now.
+    mutating func take(now: Int64) -> Bool {
+        guard self.next(now: now) <= now else { return false }
+        self.fullAt = max(self.fullAt, now) + self.interval
+        return true
     }
 }

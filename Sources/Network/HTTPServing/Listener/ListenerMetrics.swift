@@ -5,7 +5,9 @@ import TLSTransport
 struct ListenerMetrics: Sendable {
     enum ConnectionRefusal: String, CaseIterable, Sendable {
         case maxConnections = "max_connections"
+        case maxConnectionsOfAddress = "max_connections_of_address"
         case handshakeRate = "handshake_rate"
+        case handshakesUnderWay = "handshakes_under_way"
     }
     enum HTTPVersion: String, CaseIterable, Sendable {
         case http1 = "1"
@@ -19,6 +21,8 @@ struct ListenerMetrics: Sendable {
     private let peerFaults: [PeerFault: MetricCounter]
     private let handshakes: [TLSHandshakeResult: MetricCounter]
     private let handshakeDuration: MetricHistogram?
+    private let handshakesUnderWay: MetricGauge?
+    private let handshakesWaiting: MetricGauge?
 
     /// - Parameter isEncrypted: whether there are handshakes to count.
     init(_ registry: MetricRegistry, listener: String, isEncrypted: Bool) {
@@ -77,6 +81,16 @@ struct ListenerMetrics: Sendable {
                 labels: [label]
             )
             : nil
+        func gauge(_ name: String, _ help: String) -> MetricGauge? {
+            isEncrypted ? registry.gauge(name, help: help, labels: [label]) : nil
+        }
+        self.handshakesUnderWay = gauge("gateway_tls_handshakes_under_way", "TLS handshakes that have begun.")
+        self.handshakesWaiting = gauge("gateway_tls_handshakes_waiting", "Connections that wait for their handshake.")
+    }
+
+    func setHandshakes(underWay: Int, waiting: Int) {
+        self.handshakesUnderWay?.set(underWay)
+        self.handshakesWaiting?.set(waiting)
     }
 
     func handshake(_ result: TLSHandshakeResult, _ duration: Duration) {

@@ -66,6 +66,8 @@ enum ByteBufferBIO {
             )
             return length
         }
+        // Else an idle connection keeps the channel's buffer, and the channel needs another one.
+        if buffers.inbound.readableBytes == 0 { buffers.inbound = ByteBuffer() }
         return Int32(length)
     }
 

@@ -8,6 +8,8 @@ package enum TLSHandshakeResult: String, CaseIterable, Sendable {
     case resumed
     /// The client's certificate does not verify.
     case clientCertificateInvalid = "client_certificate_invalid"
+    /// Nor can it: a revocation list of its CA is past its next update, or not yet valid, so nobody knows.
+    case revocationListExpired = "revocation_list_expired"
     case noClientCertificate = "no_client_certificate"
     /// No version, cipher or application protocol in common.
     case nothingInCommon = "nothing_in_common"
@@ -21,6 +23,8 @@ package enum TLSHandshakeResult: String, CaseIterable, Sendable {
     case disconnected
     /// The listener was drained before the end.
     case drained
+    /// It took its time while others waited, from a network that had more under way than they.
+    case displaced
 }
 
 /// A failed handshake or a broken connection.
@@ -43,15 +47,19 @@ package struct TLSFailure: Error, Sendable, Equatable, CustomStringConvertible {
             return
         }
         guard error.library == ERR_LIB_SSL else {
-            self.init(.protocolError, error.text)
+            // A signature that does not verify leaves the words of the algorithm's own library first.
+            if verifyResult == Int(X509_V_OK) {
+                self.init(.protocolError, error.text)
+            } else {
+                self.init(verdict: verifyResult, otherwise: error.text)
+            }
             return
         }
         switch error.reason {
         case SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE:
             self.init(.noClientCertificate, error.text)
         case SSL_R_CERTIFICATE_VERIFY_FAILED:
-            let verdict = unsafe X509_verify_cert_error_string(verifyResult).map { unsafe String(cString: $0) }
-            self.init(.clientCertificateInvalid, verdict ?? error.text)
+            self.init(verdict: verifyResult, otherwise: error.text)
         case SSL_R_UNSUPPORTED_PROTOCOL, SSL_R_VERSION_TOO_LOW, SSL_R_NO_SHARED_CIPHER, SSL_R_NO_SUITABLE_KEY_SHARE,
             SSL_R_NO_APPLICATION_PROTOCOL, SSL_R_NO_SHARED_SIGNATURE_ALGORITHMS,
             SSL_R_NO_SUITABLE_SIGNATURE_ALGORITHM:
@@ -62,6 +70,17 @@ package struct TLSFailure: Error, Sendable, Equatable, CustomStringConvertible {
             self.init(.refusedByPeer, error.text)
         default:
             self.init(.protocolError, error.text)
+        }
+    }
+
+    /// From what OpenSSL says of a client's certificate.
+    init(verdict: Int, otherwise text: String) {
+        let words = unsafe X509_verify_cert_error_string(verdict).map { unsafe String(cString: $0) }
+        switch Int32(truncatingIfNeeded: verdict) {
+        case X509_V_ERR_CRL_HAS_EXPIRED, X509_V_ERR_CRL_NOT_YET_VALID:
+            self.init(.revocationListExpired, words ?? text)
+        default:
+            self.init(.clientCertificateInvalid, words ?? text)
         }
     }
 }

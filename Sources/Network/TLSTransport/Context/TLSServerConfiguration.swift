@@ -45,8 +45,10 @@ package struct TLSServerConfiguration: Sendable {
     package var furtherCertificates: [CertificateFiles] = []
     /// In order of preference, in OpenSSL's names, which for TLS 1.3 are the standard's; empty: all that are good.
     package var cipherSuites: [String] = []
-    /// In order of preference, in OpenSSL's names; empty: OpenSSL's choice.
+    /// In order of preference, in OpenSSL's names; empty: X25519, P-256, P-384.
     package var groups: [String] = []
+    /// Whether clients may resume a session, with a ticket that they keep for us.
+    package var sessionTickets = true
 
     package init(
         certificateChainPath: String,

@@ -24,17 +24,6 @@ extension TLSServerContext {
         return sha256(text)
     }
 
-    static func copyTicketKeys(from old: OpaquePointer, to new: OpaquePointer) throws(TLSConfigurationError) {
-        let length = unsafe shim_SSL_CTX_ticket_keys_length(old)
-        var keys = [UInt8](repeating: 0, count: length)
-        let isCopied = unsafe keys.withUnsafeMutableBytes { bytes in
-            defer { unsafe OPENSSL_cleanse(bytes.baseAddress, bytes.count) }
-            return unsafe shim_SSL_CTX_get_ticket_keys(old, bytes.baseAddress, length) == 1
-                && shim_SSL_CTX_set_ticket_keys(new, bytes.baseAddress, length) == 1
-        }
-        guard isCopied else { throw .library("ticket keys") }
-    }
-
     /// Verifies a client's certificate as a handshake would.
     ///
     /// - Returns: the digests of the verified chain, leaf first.
@@ -55,9 +44,7 @@ extension TLSServerContext {
         guard unsafe X509_verify_cert(verification) == 1,
             let chain = unsafe X509_STORE_CTX_get0_chain(verification)
         else {
-            let verdict = Int(unsafe X509_STORE_CTX_get_error(verification))
-            let text = unsafe X509_verify_cert_error_string(verdict).map { unsafe String(cString: $0) }
-            throw TLSFailure(.clientCertificateInvalid, text ?? "not verified")
+            throw TLSFailure(verdict: Int(unsafe X509_STORE_CTX_get_error(verification)), otherwise: "not verified")
         }
         return unsafe CertificateFacts.members(chain).map { unsafe CertificateFacts.digest($0) }
     }
@@ -83,6 +70,11 @@ package final class TLSContextSource: Sendable {
 
     var current: Current { self.state.withLock { $0 } }
 
+    /// Forgets ticket keys that are past their time; for times in which no handshake does.
+    package func dropOldTicketKeys() {
+        self.current.context.ticketKeys.dropOld()
+    }
+
     /// Cheap enough to be asked before each request.
     var trustGeneration: Int { self.generation.load(ordering: .acquiring) }
 
@@ -90,7 +82,11 @@ package final class TLSContextSource: Sendable {
     package func replace(with context: TLSServerContext) -> Bool {
         self.state.withLock { current in
             let isTrustChanged = current.context.trustDigest != context.trustDigest
-            if isTrustChanged { current.trustGeneration += 1 }
+            if isTrustChanged {
+                current.trustGeneration += 1
+                // Nobody opens its tickets any more, however long connections hold the old context.
+                current.context.ticketKeys.clear()
+            }
             current.context = context
             self.generation.store(current.trustGeneration, ordering: .releasing)
             return isTrustChanged

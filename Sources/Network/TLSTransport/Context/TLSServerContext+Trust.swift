@@ -133,6 +133,8 @@ extension TLSServerContext {
             guard unsafe X509_STORE_add_crl(store, list) == 1 else { throw .library("revocation list") }
         }
         guard count > 0 else { throw failure("holds no revocation list", "write the CA's list into it, as PEM") }
-        guard unsafe X509_STORE_set_flags(store, UInt(X509_V_FLAG_CRL_CHECK)) == 1 else { throw .library("CRL check") }
+        // Of the whole chain: a revoked intermediate vouches for nobody.
+        let flags = UInt(X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL)
+        guard unsafe X509_STORE_set_flags(store, flags) == 1 else { throw .library("CRL check") }
     }
 }

@@ -12,16 +12,21 @@ import COpenSSL
     private let identities: ServerIdentities?
     /// Of all that decides which clients are trusted: the mode, the authorities, the revocation lists.
     let trustDigest: [UInt8]
+    /// Shared with the context that this one replaces, if clients are trusted by the same rules.
+    let ticketKeys: TicketKeys
 
     /// Reads the files and checks that they fit together.
     ///
-    /// - Parameter previous: what this one is to replace. Its session tickets stay good if clients are trusted by the same
-    ///   authorities and lists as before; else nobody resumes what was verified by the old ones.
+    /// - Parameters:
+    ///   - previous: what this one is to replace. Its session tickets stay good if clients are trusted by the same
+    ///     authorities and lists as before; else nobody resumes what was verified by the old ones.
+    ///   - ticketClock: what the keys of session tickets age by.
     /// - Throws: `TLSConfigurationError` naming the file, what is wrong with it, and how to mend it; among others for a
     ///   private key that is not the certificate's.
     package init(
         _ configuration: TLSServerConfiguration,
-        replacing previous: TLSServerContext? = nil
+        replacing previous: TLSServerContext? = nil,
+        ticketClock: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) throws(TLSConfigurationError) {
         OpenSSLError.clear()
         guard let context = unsafe SSL_CTX_new(TLS_server_method()) else { throw .library("no context") }
@@ -43,19 +48,30 @@ import COpenSSL
                 )
             }
             if let previous, previous.trustDigest == self.trustDigest {
-                unsafe try Self.copyTicketKeys(from: previous.pointer, to: context)
+                self.ticketKeys = previous.ticketKeys
+            } else {
+                self.ticketKeys = TicketKeys(now: ticketClock)
             }
         } catch {
             unsafe SSL_CTX_free(context)
             throw error
         }
         self.clientAuthentication = configuration.clientAuthentication
-        unsafe SSL_CTX_set_ex_data(context, 0, Unmanaged.passUnretained(self.policy).toOpaque())
         if let identities = self.identities {
             let argument = unsafe Unmanaged.passUnretained(identities).toOpaque()
             unsafe SSL_CTX_set_cert_cb(context, ServerIdentities.callback, argument)
         }
         unsafe self.pointer = context
+        // Each connection holds its context, so the callbacks' way back here outlives them.
+        unsafe SSL_CTX_set_ex_data(context, 0, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    /// What an OpenSSL context was made for; for its callbacks.
+    static func of(_ ssl: OpaquePointer) -> TLSServerContext? {
+        guard let context = unsafe SSL_get_SSL_CTX(ssl), let data = unsafe SSL_CTX_get_ex_data(context, 0) else {
+            return nil
+        }
+        return unsafe Unmanaged<TLSServerContext>.fromOpaque(data).takeUnretainedValue()
     }
 
     deinit {
@@ -85,9 +101,10 @@ import COpenSSL
                 throw .library("cipher suites")
             }
         }
-        if !configuration.groups.isEmpty {
-            let groups = configuration.groups.joined(separator: ":")
-            guard unsafe shim_SSL_CTX_set1_groups_list(context, groups) == 1 else { throw .library("groups") }
+        // By default those of Mozilla's recommendation; OpenSSL has more, which cost more and which nobody needs.
+        let groups = configuration.groups.isEmpty ? ["X25519", "P-256", "P-384"] : configuration.groups
+        guard unsafe shim_SSL_CTX_set1_groups_list(context, groups.joined(separator: ":")) == 1 else {
+            throw .library("groups")
         }
         // 112 bits: RSA keys of 2048, curves of 224, no SHA-1; for our certificates and for clients'. A system may demand more.
         unsafe SSL_CTX_set_security_level(context, max(2, SSL_CTX_get_security_level(context)))
@@ -102,6 +119,14 @@ import COpenSSL
             unsafe SSL_CTX_set_session_ticket_cb(context, TicketNote.generate, TicketNote.decrypt, nil) == 1
         else { throw .library("sessions") }
         unsafe SSL_CTX_set_timeout(context, Int(TicketNote.lifetimeSeconds))
+        guard unsafe SSL_CTX_set_tlsext_ticket_key_evp_cb(context, TicketKeys.callback) == 1 else {
+            throw .library("ticket keys")
+        }
+        if !configuration.sessionTickets {
+            unsafe shim_SSL_CTX_set_no_ticket(context)
+            // TLS 1.3 would send the ids of remembered sessions instead, and none are remembered.
+            guard unsafe SSL_CTX_set_num_tickets(context, 0) == 1 else { throw .library("sessions") }
+        }
     }
 
     private static func loadIdentity(

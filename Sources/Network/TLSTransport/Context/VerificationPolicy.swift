@@ -14,11 +14,9 @@ final class VerificationPolicy: Sendable {
     static let callback: @convention(c) (Int32, OpaquePointer?) -> Int32 = { isGood, store in
         guard let store = unsafe store,
             let ssl = unsafe X509_STORE_CTX_get_ex_data(store, SSL_get_ex_data_X509_STORE_CTX_idx()),
-            let context = unsafe SSL_get_SSL_CTX(OpaquePointer(ssl)),
-            let data = unsafe SSL_CTX_get_ex_data(context, 0)
+            let context = unsafe TLSServerContext.of(OpaquePointer(ssl))
         else { return 0 }
-        let policy = unsafe Unmanaged<VerificationPolicy>.fromOpaque(data).takeUnretainedValue()
-        return unsafe policy.decide(isGood: isGood == 1, store) ? 1 : 0
+        return unsafe context.policy.decide(isGood: isGood == 1, store) ? 1 : 0
     }
 
     /// The same for a chain that is verified outside of a handshake, which has the policy itself.

@@ -7,6 +7,11 @@ package struct TLSTrustChangedEvent: Sendable {
     package init() {}
 }
 
+/// Tells a connection to give up its handshake, if that has not ended yet.
+package struct TLSHandshakeDisplacedEvent: Sendable {
+    package init() {}
+}
+
 /// Speaks TLS to the peer, and plaintext to the handlers behind it.
 ///
 /// Fires `TLSUserEvent.handshakeCompleted` once, before the first plaintext. A failed handshake sends its alert, ends our
@@ -229,11 +234,11 @@ package final class TLSHandler: ChannelDuplexHandler {
             }
         case is TLSTrustChangedEvent:
             if self.machine.isEstablished { self.renewTrust(context) }
+        case is TLSHandshakeDisplacedEvent:
+            if self.machine.isHandshaking { self.abandon(.displaced, "others have waited for its place", context) }
         case is ChannelShouldQuiesceEvent:
             if self.machine.isHandshaking {
-                _ = self.machine.ended()
-                self.report(.drained, "the listener is drained")
-                context.close(promise: nil)
+                self.abandon(.drained, "the listener is drained", context)
             } else {
                 context.fireUserInboundEventTriggered(event)
             }
@@ -243,6 +248,12 @@ package final class TLSHandler: ChannelDuplexHandler {
     }
 
     // MARK: Failures
+
+    private func abandon(_ result: TLSHandshakeResult, _ detail: String, _ context: ChannelHandlerContext) {
+        _ = self.machine.ended()
+        self.report(result, detail)
+        context.close(promise: nil)
+    }
 
     private func fail(_ failure: TLSFailure, _ context: ChannelHandlerContext) {
         let until = NIODeadline.now() + Self.failureLinger

@@ -6,23 +6,23 @@ import Testing
 
 @Suite("Decisions without a channel")
 struct DecisionTests {
-    @Test("the handshake budget grants a second's worth at once, then makes wait, then refuses")
+    @Test("the handshake budget grants a second's worth at once, then one after the other")
     func handshakeBudget() {
-        var budget = HandshakeBudget(perSecond: 10, maxWaitNanoseconds: 250_000_000)
-        for _ in 0..<10 { #expect(budget.admit(now: 0) == .now) }
-        #expect(budget.admit(now: 0) == .after(nanoseconds: 100_000_000))
-        #expect(budget.admit(now: 0) == .after(nanoseconds: 200_000_000))
-        #expect(budget.admit(now: 0) == .refused)
-        #expect(budget.admit(now: 0) == .refused)
-        #expect(budget.admit(now: 300_000_000) == .now)
-        #expect(budget.admit(now: 10_000_000_000) == .now)
+        var budget = HandshakeBudget(perSecond: 10)
+        for _ in 0..<10 { #expect(budget.take(now: 0) == true) }
+        #expect(budget.take(now: 0) == false)
+        #expect(budget.take(now: 99_999_999) == false)
+        #expect(budget.next(now: 0) == 100_000_000)
+        #expect(budget.take(now: 100_000_000) == true)
+        #expect(budget.take(now: 100_000_000) == false)
+        #expect(budget.take(now: 10_000_000_000) == true)
     }
 
     @Test("extreme rates neither overflow nor divide by zero", arguments: [Int.min, 0, 1, Int.max])
     func extremeRates(rate: Int) {
-        var budget = HandshakeBudget(perSecond: rate, maxWaitNanoseconds: 0)
-        #expect(budget.admit(now: 0) == .now)
-        #expect(budget.admit(now: 2_000_000_000) == .now)
+        var budget = HandshakeBudget(perSecond: rate)
+        #expect(budget.take(now: 0) == true)
+        #expect(budget.take(now: 2_000_000_000) == true)
     }
 
     @Test("a client that takes back more requests than it lets us answer runs out")

@@ -25,6 +25,7 @@ struct PlainHTTP2Server: Sendable {
             configuration: HTTPListenerConfiguration(name: "test", host: "127.0.0.1", port: 0, timeouts: timeouts),
             responder: TestResponder(handler: handler),
             executors: EventLoopExecutors(group),
+            handshakes: nil,
             metrics: ListenerMetrics(metrics, listener: "test", isEncrypted: false),
             logger: TestServer.silentLogger
         )

@@ -43,6 +43,7 @@ struct TestServer: Sendable {
         tls: TLSServerContext? = nil,
         maxConnections: Int = 4096,
         handshakesPerSecond: Int = 10_000,
+        concurrentHandshakes: Int = 1_000,
         timeouts: HTTPTimeouts = HTTPTimeouts(),
         handler: @escaping @Sendable (IncomingRequest) async -> OutgoingResponse = echo,
         _ body: (TestServer) async throws -> Void
@@ -56,6 +57,7 @@ struct TestServer: Sendable {
                 tls: tls,
                 maxConnections: maxConnections,
                 handshakesPerSecond: handshakesPerSecond,
+                concurrentHandshakes: concurrentHandshakes,
                 timeouts: timeouts
             ),
             responder: TestResponder(handler: handler),
