@@ -19,7 +19,8 @@ struct GatewayCommand: AsyncParsableCommand {
               timestream-gateway explain --help              see the SQL that a query becomes
               curl http://127.0.0.1:9202/metrics             what it does
 
-            Exit codes: 0 all is well, 1 it could not start or run, 64 wrong arguments, 78 the configuration is bad.
+            Exit codes: 0 all is well, 1 it could not start or run, 64 wrong arguments, 78 the configuration is bad,
+            130 and 143 a second SIGINT or SIGTERM has cut it short.
             """,
         version: GatewayVersion.current,
         subcommands: [

@@ -10,7 +10,8 @@ struct Serve: AsyncParsableCommand {
         abstract: "Serve remote write and remote read (the default).",
         discussion: """
             Reads the configuration, checks all of it, and starts nothing if anything in it is wrong. SIGTERM and SIGINT
-            end it: requests under way are finished within server.timeouts.drain. SIGHUP reloads the configuration.
+            end it: requests under way are finished within server.timeouts.drain; a second one ends it at once. SIGHUP
+            reloads the configuration.
 
             With a flag of AWS' Prometheus connector it takes that connector's place: no file is read, everything goes to
             one table, and the AWS keys in each request's basic authentication sign its calls.

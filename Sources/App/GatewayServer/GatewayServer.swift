@@ -1,3 +1,4 @@
+import Glibc
 package import Logging
 import ServiceLifecycle
 package import TenantConfiguration
@@ -16,7 +17,7 @@ package struct ConfigurationOrigin: Sendable {
 
 /// The gateway as a whole, from a checked configuration to the end of the process.
 package enum GatewayServer {
-    /// Serves until SIGTERM or SIGINT, then drains within `server.timeouts.drain`.
+    /// Serves until SIGTERM or SIGINT, then drains within `server.timeouts.drain`; a second one ends the process at once.
     ///
     /// - Parameters:
     ///   - reloading: where the configuration came from, to take its changes; absent: it never changes.
@@ -38,7 +39,7 @@ package enum GatewayServer {
         try await self.runUntilSignal(service, logger: makeLogger("lifecycle"))
     }
 
-    /// Runs one service, and ends it on SIGTERM or SIGINT.
+    /// Runs one service. The first SIGTERM or SIGINT lets it finish what it is about, the second ends the process at once.
     static func runUntilSignal(_ service: some Service, logger: Logger) async throws {
         var quiet = logger
         // The group's own lines tell of its inner workings; ours tell what an operator wants to know.
@@ -48,11 +49,30 @@ package enum GatewayServer {
                 services: [
                     .init(service: NamedService(service), successTerminationBehavior: .gracefullyShutdownGroup)
                 ],
-                gracefulShutdownSignals: [.sigterm, .sigint],
                 logger: quiet
             )
         )
-        try await group.run()
+        // Not the group's own, which takes no notice of a second one.
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask {
+                var isEnding = false
+                for await signal in signals {
+                    guard !isEnding else { self.endAtOnce(signal, logger) }
+                    isEnding = true
+                    await group.triggerGracefulShutdown()
+                }
+            }
+            defer { tasks.cancelAll() }
+            try await group.run()
+        }
+    }
+
+    /// Not by the signal itself, which the first process of a container does not get.
+    private static func endAtOnce(_ signal: UnixSignal, _ logger: Logger) -> Never {
+        logger.warning("a second signal: ending at once, requests under way are cut")
+        // As a shell shows a process that a signal has ended.
+        _exit(128 + signal.rawValue)
     }
 }
 

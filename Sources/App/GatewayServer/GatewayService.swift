@@ -59,6 +59,7 @@ struct GatewayService: Service {
             metrics: metrics,
             logger: self.makeLogger("listener")
         )
+        let manager = ServiceManager(logger: logger)
         let reloader = self.origin.map { origin in
             Reloader(
                 origin: origin,
@@ -67,6 +68,7 @@ struct GatewayService: Service {
                 responder: responder,
                 listener: data,
                 state: ReloadState(hash: origin.files.hash, metrics: metrics),
+                manager: manager,
                 logger: self.makeLogger("reload")
             )
         }
@@ -85,11 +87,15 @@ struct GatewayService: Service {
             ]
         )
 
+        manager.tell(.ready(status: "serving, tenants: \(running.tenants.count)"))
+
         await self.serve(until: gracefulShutdownOrCancellation, reloader, signals, logger)
         logger.notice("draining")
         responder.beginDraining()
         let last = await reloader?.running ?? running
-        await data.drain(timeout: last.configuration.server.timeouts.drain)
+        let limit = last.configuration.server.timeouts.drain
+        manager.tell(.stopping(within: limit + .seconds(15)))
+        await data.drain(timeout: limit)
         await last.closeCredentials()
         await credentials.close()
         await upstream.shutdown()

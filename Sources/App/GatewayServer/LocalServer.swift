@@ -88,9 +88,14 @@ package enum LocalServer {
                     "keys": .string(self.keys.isEmpty ? "any signature is accepted" : "\(self.keys.count)"),
                 ]
             )
+            let manager = ServiceManager(logger: self.logger)
+            manager.tell(.ready(status: "serving"))
             try? await gracefulShutdown()
+            self.logger.notice("draining")
+            manager.tell(.stopping(within: .seconds(15)))
             await listener.drain(timeout: .seconds(5))
             await engine.close()
+            self.logger.notice("stopped")
         }
     }
 }

@@ -38,7 +38,7 @@ package struct LambdaLoop: Sendable {
         self.logger = logger
     }
 
-    /// Runs until its task is cancelled.
+    /// Runs until its task is cancelled; an event that has been taken by then is answered.
     ///
     /// - Throws: when the runtime API fails again and again.
     package func run() async throws {
@@ -47,7 +47,8 @@ package struct LambdaLoop: Sendable {
             do {
                 let invocation = try await self.api.next()
                 failures = 0
-                await self.handle(invocation)
+                // A task of its own, which is not cancelled with this one; the event's deadline bounds it.
+                await Task { await self.handle(invocation) }.value
             } catch let error as UpstreamError where error.code == .cancelled {
                 return
             } catch {

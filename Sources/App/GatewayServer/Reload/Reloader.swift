@@ -18,6 +18,7 @@ actor Reloader {
     private let listener: HTTPListener
     private let logger: Logger
     nonisolated let state: ReloadState
+    private let manager: ServiceManager
     private(set) var running: RunningConfiguration
     /// What the last attempt was made of, successful or not.
     private var attempted: ConfigurationFiles
@@ -30,6 +31,7 @@ actor Reloader {
         responder: GatewayResponder,
         listener: HTTPListener,
         state: ReloadState,
+        manager: ServiceManager,
         logger: Logger
     ) {
         self.source = origin.source
@@ -39,6 +41,7 @@ actor Reloader {
         self.responder = responder
         self.listener = listener
         self.state = state
+        self.manager = manager
         self.logger = logger
     }
 
@@ -57,11 +60,13 @@ actor Reloader {
 
     private func attempt(_ trigger: Trigger) async {
         let start = ContinuousClock.now
+        self.manager.tell(.reloading)
         let loaded = await Blocking.run { [source] in source.load() }
         self.attempted = loaded.files
         do {
             let next = try await self.prepare(loaded)
             self.take(next, hash: loaded.files.hash, trigger, ContinuousClock.now - start)
+            self.manager.tell(.ready(status: "serving, tenants: \(next.tenants.count)"))
         } catch {
             let problems = Self.problems(of: error)
             self.state.noteFailure(problems)
@@ -76,6 +81,9 @@ actor Reloader {
                 metadata: [
                     "trigger": .string(trigger.rawValue), "problems": .stringConvertible(problems.count),
                 ]
+            )
+            self.manager.tell(
+                .ready(status: "serving, tenants: \(self.running.tenants.count); the last reload failed, see the log")
             )
         }
     }
