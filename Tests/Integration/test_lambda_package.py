@@ -19,7 +19,7 @@ from test_lambda import CALLER, connector, request, samples
 def package(tmp_path_factory):
     folder = tmp_path_factory.mktemp("package")
     target = folder / "function.zip"
-    command = [ROOT / "scripts" / "package-lambda", "--binary", BINARY, target]
+    command = [ROOT / "deploy" / "lambda" / "package", "--binary", BINARY, target]
     result = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
     assert result.returncode == 0, result.stderr
     return target
