@@ -78,12 +78,15 @@ def request(shape, path, body, headers, *, auth=None, pem=None):
     if event.get("version") == "2.0":
         stage = event["rawPath"].removesuffix("/write")
         event["rawPath"] = context["http"]["path"] = stage + path
+        if event["routeKey"] != "$default":
+            event["routeKey"] = context["routeKey"] = f"POST {path}"
         kept = {k: v for k, v in event["headers"].items() if k.startswith(("host", "x-amz")) or shape in SIGNED}
         event["headers"] = kept | {name.lower(): value for name, value in fields.items()}
         if pem:
             context["authentication"]["clientCert"]["clientCertPem"] = pem
     else:
         event["path"] = event["path"].removesuffix("/write") + path
+        event["resource"] = path
         kept = dict(event["headers"]) if shape in SIGNED else {}
         event["headers"] = kept | fields
         event["multiValueHeaders"] = {name: [value] for name, value in event["headers"].items()}

@@ -45,7 +45,8 @@ struct ProxyEvent: Sendable {
             method: method,
             scheme: "https",
             authority: context.domainName,
-            path: Self.withoutStage(path, context.stage),
+            path: Self.path(path, at: event.route, event.pathParameters ?? [:])
+                ?? Self.withoutStage(path, context.stage),
             headerFields: fields
         )
         self.body = try Self.body(event)
@@ -56,6 +57,29 @@ struct ProxyEvent: Sendable {
     }
 
     private static func isFilled(_ text: String?) -> Bool { text.map { !$0.isEmpty } ?? false }
+
+    /// The part of the path that the API's route has matched, or nil where the event names no route with a path.
+    ///
+    /// A route matches the end of the path. What precedes it is the stage, or the key that an API mapping of a custom
+    /// domain has: payload 1.0 and REST APIs leave the key in the path, and for payload 2.0 the documentation and what
+    /// is seen differ.
+    private static func path(_ path: String, at route: String?, _ parameters: [String: String?]) -> String? {
+        guard let route, route.hasPrefix("/") else { return nil }
+        var pattern = route.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+        if let last = pattern.last, last.hasPrefix("{"), last.hasSuffix("+}") {
+            // A greedy variable stands for as many segments as its value has.
+            guard let value = parameters[String(last.dropFirst().dropLast(2))] ?? nil else { return nil }
+            pattern.removeLast()
+            pattern += value.split(separator: "/", omittingEmptySubsequences: false)
+        }
+        let segments = path.dropFirst().split(separator: "/", omittingEmptySubsequences: false)
+        guard path.hasPrefix("/"), segments.count >= pattern.count else { return nil }
+        let matched = segments.suffix(pattern.count)
+        for (segment, expected) in zip(matched, pattern) where segment != expected && !expected.hasPrefix("{") {
+            return nil
+        }
+        return "/" + matched.joined(separator: "/")
+    }
 
     /// A named stage stands before the route; `$default` does not, and neither does one behind a custom domain.
     private static func withoutStage(_ path: String, _ stage: String?) -> String {
@@ -99,6 +123,9 @@ private struct Wire: Decodable {
         var identity: Identity?
     }
 
+    var routeKey: String?
+    var resource: String?
+    var pathParameters: [String: String?]?
     var rawPath: String?
     var path: String?
     var httpMethod: String?
@@ -107,6 +134,10 @@ private struct Wire: Decodable {
     var requestContext: Context?
     var body: String?
     var isBase64Encoded: Bool?
+
+    /// The path of the API's route, such as `/t/{tenant}/write`: payload 2.0 has the method before it, and `$default` for
+    /// no path at all.
+    var route: String? { self.routeKey?.split(separator: " ").last.map(String.init) ?? self.resource }
 
     /// With every value of a header that came more than once, where the event tells them apart.
     var allHeaders: [String: [String]] {

@@ -84,6 +84,33 @@ struct ProxyEventTests {
         #expect(try ProxyEvent(Array(event.utf8)).head.path == expected)
     }
 
+    @Test(
+        "what precedes the API's route is the stage or the key of a custom domain's mapping",
+        arguments: [
+            ("/write", "/metrics/write", "null", "/write"), ("/write", "/metrics/team/write", "null", "/write"),
+            ("/write", "/dev/write", "null", "/write"), ("/write", "/write", "null", "/write"),
+            ("/t/{tenant}/write", "/metrics/t/a/write", #"{"tenant":"a"}"#, "/t/a/write"),
+            ("/t/{tenant}/write", "/t/t/a%2Fb/write", #"{"tenant":"a/b"}"#, "/t/a%2Fb/write"),
+            ("/{proxy+}", "/metrics/t/a/write", #"{"proxy":"t/a/write"}"#, "/t/a/write"),
+            ("/t/{rest+}", "/dev/t/a/write", #"{"rest":"a/write"}"#, "/t/a/write"),
+            // What does not fit together is left as it is, but for the stage.
+            ("/write", "/metrics/read", "null", "/metrics/read"), ("/a/b/write", "/dev/write", "null", "/write"),
+            ("/{proxy+}", "/dev/write", "null", "/write"), ("/{proxy+}", "/dev/write", #"{"proxy":null}"#, "/write"),
+            ("/", "/metrics", "null", "/metrics"), ("$default", "/metrics/write", "null", "/metrics/write"),
+        ]
+    )
+    func route(route: String, path: String, parameters: String, expected: String) throws {
+        let event =
+            #"{"resource":"\#(route)","path":"\#(path)","pathParameters":\#(parameters),"httpMethod":"POST","#
+            + #""requestContext":{"stage":"dev"}}"#
+        #expect(try ProxyEvent(Array(event.utf8)).head.path == expected)
+        let key = route == "$default" ? route : "POST \(route)"
+        let second =
+            #"{"version":"2.0","routeKey":"\#(key)","rawPath":"\#(path)","pathParameters":\#(parameters),"#
+            + #""requestContext":{"stage":"dev","http":{"method":"POST"}}}"#
+        #expect(try ProxyEvent(Array(second.utf8)).head.path == expected)
+    }
+
     @Test("a header that came more than once stays so where the event tells")
     func repeatedHeaders() throws {
         let event = #"""

@@ -24,13 +24,17 @@ class RuntimeAPI:
         self.waiting = queue.Queue()
         self.posted = queue.Queue()
         self.init_errors = queue.Queue()
+        # When the function first asked for an event.
+        self.asked = None
         double = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def do_GET(self):  # noqa: N802
                 assert self.path == "/2018-06-01/runtime/invocation/next", self.path
+                double.asked = double.asked or time.monotonic()
                 item = double.waiting.get()
                 if item is None:
                     self.close_connection = True
