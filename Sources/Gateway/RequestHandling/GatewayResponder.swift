@@ -122,7 +122,7 @@ package final class GatewayResponder: HTTPResponder {
 }
 
 extension OutgoingResponse {
-    static func refusal(_ refusal: AccessRefusal, _ line: String) -> OutgoingResponse {
+    package static func refusal(_ refusal: AccessRefusal, _ line: String) -> OutgoingResponse {
         var fields = refusal.headerFields
         if refusal.closesConnection { fields[.connection] = "close" }
         return .text(HTTPResponse.Status(code: refusal.status), line, headerFields: fields)

@@ -18,6 +18,7 @@ struct CrossChecks {
         self.checkTables()
         self.checkAccessKeys()
         self.warnAboutOpenDoors()
+        self.warnAboutClearAdminSecrets()
         self.warnAboutForeignEndpoints()
     }
 
@@ -228,6 +229,18 @@ struct CrossChecks {
                 )
             }
         }
+    }
+
+    private func warnAboutClearAdminSecrets() {
+        guard let place = self.server.adminAuthenticationPlace, let listen = self.server.settings.admin.listen,
+            !listen.isLoopback
+        else { return }
+        let reach = listen.host.isEmpty ? "port \(listen.port)" : "\(listen)"
+        self.context.warn(
+            place,
+            "passwords and tokens cross the network in the clear: \(reach) is plain HTTP",
+            remedy: "listen on 127.0.0.1, with a proxy that speaks TLS before it where others need the pages"
+        )
     }
 
     /// An endpoint belongs to one region, and takes signatures for no other.
