@@ -45,6 +45,12 @@ struct AuthenticationSection {
         }
         if let requirement = reader.field("require") {
             self.settings.requiresAll = requirement.choice(Requirement.self) == .all
+            if self.settings.requiresAll, reader.has("basic"), reader.has("bearer") {
+                requirement.report(
+                    "basic and bearer can never come together: a request has one Authorization header for both",
+                    remedy: "leave one of them out, or write require: any; client_certificate can stand beside either"
+                )
+            }
         }
         reader.finish()
         if isEmpty || (!hasKind && reader.has("require")) {
