@@ -48,7 +48,7 @@ class Console(Gateway):
         command = ["curl", "-sS", "-i", "--max-time", "20", *arguments]
         command.append(f"http://127.0.0.1:{self.admin_port}{path}")
         result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=True)
-        head, _, text = result.stdout.partition("\r\n\r\n")
+        head, _, text = result.stdout.partition("\n\n")
         return int(head.split()[1]), head.lower(), text
 
     def status(self, path, *arguments):

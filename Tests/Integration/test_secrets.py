@@ -1,9 +1,10 @@
-"""What a process that holds secrets leaves behind: no core dump."""
+"""What a process that holds secrets leaves behind: no core dump, no keys in memory that are no longer in use."""
 
 import contextlib
 import os
 import pathlib
 import resource
+import secrets
 import shutil
 import signal
 import subprocess
@@ -11,7 +12,7 @@ import tempfile
 
 import pytest
 
-from support.gateway import BINARY, Gateway
+from support.gateway import BINARY, Gateway, check
 from support.process import eventually, free_port, http_get
 
 TENANT = """
@@ -115,3 +116,66 @@ def test_other_processes_of_its_user_cannot_look_into_it():
             assert read(sleep, name) and not read(gateway, name), name
         for name in ("status", "stat", "limits"):
             assert read(gateway, name), name
+
+
+def writable_memory(pid):
+    """All memory of a process that it can write to."""
+    with open(f"/proc/{pid}/maps") as maps, open(f"/proc/{pid}/mem", "rb", buffering=0) as memory:
+        for line in maps:
+            ends, modes = line.split()[:2]
+            if not modes.startswith("rw"):
+                continue
+            start, end = (int(part, 16) for part in ends.split("-"))
+            # What is only reserved cannot be read.
+            with contextlib.suppress(OSError, OverflowError):
+                memory.seek(start)
+                yield memory.read(end - start)
+
+
+def occurrences(pid, *needles):
+    """How often some bytes are in a process' memory, together."""
+    return sum(part.count(needle.encode()) for part in writable_memory(pid) for needle in needles)
+
+
+needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can look into its memory")
+
+
+@needs_root
+def test_a_key_that_was_replaced_is_gone_from_memory(tmp_path):
+    gateway = Gateway(tmp_path, tenants=TENANT, server="watch_interval: none")
+    secret_file(gateway.folder, "alpha.secret", "the-first")
+    with gateway:
+        pid = gateway.child.process.pid
+        # What the process was started with stays to its end.
+        keys = [secrets.token_hex(20) for _ in range(3)]
+        for turn, key in enumerate(keys):
+            secret_file(gateway.folder, "alpha.secret", key + "\n")
+            gateway.child.process.send_signal(signal.SIGHUP)
+            eventually(lambda: gateway.log().count("configuration reloaded") == turn + 1, what="the reload")
+            assert occurrences(pid, key) > 0
+        eventually(lambda: occurrences(pid, *keys[:-1]) == 0, what="the old keys are gone")
+
+
+@needs_root
+def test_the_text_of_the_private_key_is_not_in_memory(tmp_path, pki):
+    lines = [line for line in pathlib.Path(pki.server[1]).read_text().splitlines() if not line.startswith("-----")]
+    assert lines
+    with Gateway(tmp_path, tenants="only: {database: only, table: metrics, auth: none}", tls=pki.tls) as gateway:
+        pid = gateway.child.process.pid
+        assert occurrences(pid, *lines) == 0
+
+
+def test_files_that_others_can_read_are_warned_about(tmp_path, pki):
+    key = secret_file(tmp_path, "server.key", pathlib.Path(pki.server[1]).read_text())
+    gateway = Gateway(tmp_path, tenants=TENANT, tls=f"certificate: {pki.server[0]}, private_key: {key}")
+    secret = secret_file(gateway.folder, "alpha.secret", "secret-of-alpha")
+    code, text = check(gateway.config)
+    assert code == 0 and "its mode is" not in text
+    key.chmod(0o644)
+    secret.chmod(0o444)
+    code, text = check(gateway.config)
+    assert code == 0
+    for file, what, mode in ((key, "private key", "0644"), (secret, "secret file", "0444")):
+        assert f"the {what} can be read by everybody on this machine: its mode is {mode}\n  fix: chmod 0600 {file}" in text
+    with gateway:
+        assert gateway.log().count("can be read by everybody") == 2

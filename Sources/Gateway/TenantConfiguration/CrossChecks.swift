@@ -187,16 +187,16 @@ struct CrossChecks {
 
     /// One access key id has one secret; the local engine could not tell two apart.
     private func checkAccessKeys() {
-        var known: [String: (tenant: String, secret: String)] = [:]
+        var known: [String: (tenant: String, secret: Secret)] = [:]
         for tenant in self.tenants {
             guard case .keyPair(let id, let secret, _) = tenant.settings.credentials,
                 let place = tenant.credentialsPlace
             else { continue }
             guard let other = known[id] else {
-                known[id] = (tenant.settings.id, secret.revealed)
+                known[id] = (tenant.settings.id, secret)
                 continue
             }
-            guard other.secret != secret.revealed else { continue }
+            guard other.secret != secret else { continue }
             self.context.report(
                 place,
                 "the tenant \(Quotation.pathElement(other.tenant)) has the same access_key_id with another secret",

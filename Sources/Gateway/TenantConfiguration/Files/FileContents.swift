@@ -1,3 +1,4 @@
+import Common
 import Glibc
 
 /// A file, read as a whole and with a bound.
@@ -31,6 +32,7 @@ struct FileContents {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Int(status.st_size))
         var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        defer { chunk.overwrite() }
         while true {
             let count = unsafe chunk.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress, $0.count) }
             if count == 0 { break }

@@ -23,9 +23,10 @@ extension Field {
             content = known
         } else {
             let limit = FileContents.largestPEMBytes
-            guard let file = self.contents(of: path, limitBytes: limit, isSecret: kind == .privateKey) else {
+            guard var file = self.contents(of: path, limitBytes: limit, isSecret: kind == .privateKey) else {
                 return nil
             }
+            defer { if kind == .privateKey { file.bytes.overwrite() } }
             if kind == .privateKey { self.warnOfReaders(of: file, at: path, "private key") }
             content = Result { () throws(PEMFault) in
                 switch kind {
@@ -48,22 +49,22 @@ extension Field {
     /// The one line of a file, without the line break at its end.
     func secretFile(_ what: String) -> Secret? {
         guard let path = self.path(of: "a file with \(what)"),
-            let file = self.contents(of: path, limitBytes: FileContents.largestSecretBytes, isSecret: true)
+            var file = self.contents(of: path, limitBytes: FileContents.largestSecretBytes, isSecret: true)
         else { return nil }
+        defer { file.bytes.overwrite() }
         self.warnOfReaders(of: file, at: path, "secret file")
-        var bytes = file.bytes[...]
-        while let last = bytes.last, last == UInt8(ascii: "\n") || last == UInt8(ascii: "\r") { bytes.removeLast() }
-        guard !bytes.isEmpty else {
+        let isLineBreak = { (byte: UInt8) in byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") }
+        let end = file.bytes.lastIndex { !isLineBreak($0) }.map { $0 + 1 } ?? 0
+        guard end > 0 else {
             self.report("the file is empty", remedy: "write \(what) into it, on one line")
             return nil
         }
-        guard let text = String(validating: bytes, as: UTF8.self),
-            text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F })
-        else {
+        let isText = file.bytes[..<end].allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+        guard isText, (try? UTF8Span(validating: file.bytes.span.extracting(..<end))) != nil else {
             self.report("the file holds more than one line of text", remedy: "write \(what) into it, and nothing else")
             return nil
         }
-        return Secret(text)
+        return Secret(bytes: file.bytes[..<end])
     }
 
     private func contents(of path: String, limitBytes: Int, isSecret: Bool) -> FileContents? {

@@ -266,8 +266,10 @@ struct AuthenticationSection {
                 remedy: "make it by: printf %s \"$TOKEN\" | sha256sum"
             ) { Self.digest($0) != nil }.flatMap(Self.digest)
         case (nil, .some(let file)):
-            return file.secretFile("a token").flatMap { file.credential($0, "a token") }.map {
-                sha256(Array($0.revealed.utf8))
+            return file.secretFile("a token").flatMap { file.credential($0, "a token") }.map { token in
+                var bytes = unsafe token.withUnsafeBytes { unsafe Array($0) }
+                defer { bytes.overwrite() }
+                return sha256(bytes)
             }
         }
     }
