@@ -4,7 +4,8 @@ import Testing
 
 @testable import Common
 
-@Suite("A secret")
+@Suite("A secret", .serialized)
+// One after the other: a search through memory copies what another one looks for.
 struct SecretTests {
     @Test("shows nothing of itself in any text form, alone or inside something else")
     func textForms() {
