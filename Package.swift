@@ -77,7 +77,7 @@ let package = Package(
             name: "GatewayCommand",
             dependencies: [
                 "GatewayServer", "QueryExplaining", "StoreInspection", "TenantConfiguration", "Translator",
-                "TimestreamModel", "Common", argumentParser, logging,
+                "TimestreamModel", "Common", "CLinux", argumentParser, logging,
             ],
             path: "Sources/App/GatewayCommand",
             swiftSettings: sourceSettings
@@ -153,6 +153,7 @@ let package = Package(
         systemLibrary("CYAML", pkgConfig: "yaml-0.1", apt: "libyaml-dev"),
         systemLibrary("CSQLite", pkgConfig: "sqlite3", apt: "libsqlite3-dev"),
         systemLibrary("CCrypt", pkgConfig: "libcrypt", apt: "libcrypt-dev"),
+        .systemLibrary(name: "CLinux", path: "Sources/CLibraries/CLinux"),
 
         // What several test targets share: processes, sockets, certificates made on the spot.
         .target(name: "TestSupport", dependencies: ["Common", logging], path: "Tests/Support", swiftSettings: strict),

@@ -1,10 +1,11 @@
 package import Common
-import HTTPTypes
+package import HTTPTypes
 
 /// The operators' side door: health, readiness, metrics and a status page, on a listener of its own.
 ///
-/// Off loopback only health and metrics answer; on loopback the `Host` header is checked, so that a page in an
-/// operator's browser cannot reach it under a name of its own (DNS rebinding).
+/// Health and metrics answer everybody. Everything else answers operators that prove themselves; where nothing is
+/// configured that could prove one, it answers the machine itself, and off loopback nobody. On loopback the `Host` header
+/// is checked, so that a page in an operator's browser cannot reach it under a name of its own (DNS rebinding).
 package struct AdminConsole: HTTPResponder {
     /// What the status page tells of one tenant.
     package struct TenantStatus: Sendable {
@@ -19,6 +20,17 @@ package struct AdminConsole: HTTPResponder {
         }
     }
 
+    /// Whether a request may see the operators' pages.
+    package enum Entry: Sendable {
+        /// Nothing is configured that could prove an operator.
+        case unguarded
+        case proven
+        case refused(OutgoingResponse)
+    }
+
+    /// Looks at the proof that a request brings.
+    package typealias Door = @Sendable (_ head: HTTPRequest, _ peer: Peer) async -> Entry
+
     private let metrics: MetricRegistry
     private let version: String
     private let tenants: @Sendable () -> [TenantStatus]
@@ -26,6 +38,7 @@ package struct AdminConsole: HTTPResponder {
     /// The host it listens on.
     private let host: String
     private let isLoopback: Bool
+    private let door: Door
     private let reloading: Reloading?
     private let isReady: @Sendable () -> Bool
 
@@ -36,6 +49,7 @@ package struct AdminConsole: HTTPResponder {
         metadata: MetadataPage,
         host: String,
         isLoopback: Bool,
+        door: @escaping Door = { _, _ in .unguarded },
         reloading: Reloading? = nil,
         isReady: @escaping @Sendable () -> Bool
     ) {
@@ -45,6 +59,7 @@ package struct AdminConsole: HTTPResponder {
         self.metadata = metadata
         self.host = host
         self.isLoopback = isLoopback
+        self.door = door
         self.reloading = reloading
         self.isReady = isReady
     }
@@ -55,11 +70,22 @@ package struct AdminConsole: HTTPResponder {
         }
         let target = (request.head.path ?? "/").unicodeScalars
         let path = String(target.prefix { $0 != "?" })
-        if path == Reloading.path { return await self.reload(request.head) }
-        let isPublic = ["/-/healthy", "/-/ready", "/metrics"].contains(path)
-        guard isPublic || (self.isLoopback && ["/", MetadataPage.path, Reloading.statusPath].contains(path)) else {
-            let pages = "/, /metrics, /-/healthy, /-/ready, \(MetadataPage.path) and \(Reloading.statusPath)"
-            return .text(.notFound, "no such page; there are \(pages)")
+        if !["/-/healthy", "/-/ready", "/metrics"].contains(path) {
+            switch await self.door(request.head, request.peer) {
+            case .proven: break
+            case .unguarded where self.isLoopback: break
+            case .unguarded:
+                return .text(
+                    .notFound,
+                    "no such page; off loopback there are /metrics, /-/healthy and /-/ready, unless server.admin.auth is set"
+                )
+            case .refused(let answer): return answer
+            }
+            if path == Reloading.path { return await self.reload(request.head) }
+            guard ["/", MetadataPage.path, Reloading.statusPath].contains(path) else {
+                let pages = "/, /metrics, /-/healthy, /-/ready, \(MetadataPage.path) and \(Reloading.statusPath)"
+                return .text(.notFound, "no such page; there are \(pages)")
+            }
         }
         guard request.head.method == .get || request.head.method == .head else {
             return .text(.methodNotAllowed, "this page is only read; use GET", headerFields: [.allow: "GET, HEAD"])
@@ -134,7 +160,7 @@ package struct AdminConsole: HTTPResponder {
 
     /// A page in an operator's browser may send requests here, but not without saying where it came from.
     private func reload(_ head: HTTPRequest) async -> OutgoingResponse {
-        guard self.isLoopback, let trigger = self.reloading?.trigger else {
+        guard let trigger = self.reloading?.trigger else {
             return .text(.notFound, "reloading by request is off; write server.admin.reload: true, or send SIGHUP")
         }
         guard head.method == .post else {

@@ -28,6 +28,11 @@ struct GatewayCommand: AsyncParsableCommand {
         ],
         defaultSubcommand: Serve.self
     )
+
+    static func main() async {
+        CoreDumps.forbid()
+        await Self.main(nil)
+    }
 }
 
 /// What `version` and the status page tell.

@@ -1,6 +1,7 @@
 import AdminConsole
 import Common
 import HTTPServing
+import HTTPTypes
 import Logging
 import NIOPosix
 import RequestHandling
@@ -186,6 +187,7 @@ struct GatewayService: Service {
             },
             host: address.host,
             isLoopback: address.isLoopback,
+            door: { head, peer in await responder.operatorEntry(head, peer) },
             reloading: reloader.map { self.reloading($0) },
             isReady: { responder.isReady }
         )
@@ -231,6 +233,20 @@ struct GatewayService: Service {
             logger: self.makeLogger("local")
         )
         return RunningEngine(engine: engine, listener: listener, keyring: keyring)
+    }
+}
+
+extension GatewayResponder {
+    /// Whether a request may see the operators' pages, by the configuration in use.
+    fileprivate func operatorEntry(_ head: HTTPRequest, _ peer: Peer) async -> AdminConsole.Entry {
+        let access = self.current.access
+        guard access.admitsOperators else { return .unguarded }
+        do throws(AccessRefusal) {
+            try await access.proveOperator(head, peer: peer)
+            return .proven
+        } catch {
+            return .refused(.refusal(error, error.message))
+        }
     }
 }
 

@@ -38,11 +38,20 @@ package struct Peer: Sendable, Hashable {
     package var identity: PeerIdentity?
     /// Its certificate was good when it connected, and is not any more: its CA or a revocation list has changed.
     package var isTrustLost: Bool
+    /// How many times the rules of trust had changed when the certificate was verified.
+    package var trustGeneration: Int
 
-    package init(address: String, isEncrypted: Bool, identity: PeerIdentity?, isTrustLost: Bool = false) {
+    package init(
+        address: String,
+        isEncrypted: Bool,
+        identity: PeerIdentity?,
+        isTrustLost: Bool = false,
+        trustGeneration: Int = 0
+    ) {
         self.address = address
         self.isEncrypted = isEncrypted
         self.identity = identity
         self.isTrustLost = isTrustLost
+        self.trustGeneration = trustGeneration
     }
 }

@@ -2,7 +2,7 @@ package import Common
 import HTTPTypes
 package import Logging
 import Synchronization
-import TenantAccess
+package import TenantAccess
 import TenantConfiguration
 
 /// The data listener's routes: from a request's head to its answer.
@@ -116,13 +116,24 @@ package final class GatewayResponder: HTTPResponder {
                 }
             return response.whenComplete { admission.release() }
         } catch {
+            if Self.mayBeRight(error, request.peer, snapshot) {
+                let message = "the configuration is being changed; repeat the request"
+                let line = AnswerLine.make(message, requestID: requestID)
+                return .text(.serviceUnavailable, line, headerFields: [.retryAfter: "1"])
+            }
             return .refusal(error, AnswerLine.make(error.message, requestID: requestID))
         }
+    }
+
+    /// Whether a caller was refused whose certificate was verified before the rules changed that it was held to. 4xx would
+    /// make Prometheus drop samples that it may be right to send.
+    private static func mayBeRight(_ refusal: AccessRefusal, _ peer: Peer, _ snapshot: GatewaySnapshot) -> Bool {
+        peer.trustGeneration != snapshot.trustGeneration && !peer.isTrustLost && [401, 403].contains(refusal.status)
     }
 }
 
 extension OutgoingResponse {
-    static func refusal(_ refusal: AccessRefusal, _ line: String) -> OutgoingResponse {
+    package static func refusal(_ refusal: AccessRefusal, _ line: String) -> OutgoingResponse {
         var fields = refusal.headerFields
         if refusal.closesConnection { fields[.connection] = "close" }
         return .text(HTTPResponse.Status(code: refusal.status), line, headerFields: fields)

@@ -5,6 +5,8 @@ import TenantConfiguration
 package struct GatewaySnapshot: Sendable {
     package let access: AccessControl
     package let tenants: [String: TenantService]
+    /// The `Peer.trustGeneration` of the requests that it is made for.
+    package var trustGeneration = 0
 
     /// - Parameter tenants: one for each tenant of `access`.
     package init(access: AccessControl, tenants: [TenantService]) {

@@ -68,14 +68,21 @@ struct AccessConfigurationCheck {
 
     mutating func checkPasswordHashes() {
         for tenant in self.configuration.tenants {
-            for (index, user) in tenant.authentication.basic.enumerated() {
-                guard let problem = PasswordHash.problem(with: user.passwordHash.revealed) else { continue }
-                self.report(
-                    "tenants.\(tenant.id).auth.basic[\(index)].password_hash",
-                    problem,
-                    remedy: "make a bcrypt hash, for example with: htpasswd -nBC 10 USER"
-                )
-            }
+            self.checkPasswordHashes(of: tenant.authentication, at: "tenants.\(tenant.id).auth")
+        }
+        if let operators = self.configuration.server.admin.authentication {
+            self.checkPasswordHashes(of: operators, at: "server.admin.auth")
+        }
+    }
+
+    private mutating func checkPasswordHashes(of settings: AuthenticationSettings, at path: String) {
+        for (index, user) in settings.basic.enumerated() {
+            guard let problem = PasswordHash.problem(with: user.passwordHash.revealed) else { continue }
+            self.report(
+                "\(path).basic[\(index)].password_hash",
+                problem,
+                remedy: "make a bcrypt hash, for example with: htpasswd -nBC 10 USER"
+            )
         }
     }
 }

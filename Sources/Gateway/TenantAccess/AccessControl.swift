@@ -8,8 +8,9 @@ package import TenantConfiguration
 package final class AccessControl: Sendable {
     private let resolver: TenantResolver
     private let tenants: [String: ConfiguredTenant]
-    /// A hash of every tenant that has passwords, for checks that only spend time.
-    private let decoyHashes: [Secret]
+    /// Absent: no operator can be proven.
+    private let operators: OperatorAccess?
+    private let proof: CredentialProof
     private let verifier: PasswordVerifier
     private let withoutTenant: TenantMetrics
     private let clock: AccessClock
@@ -53,7 +54,12 @@ package final class AccessControl: Sendable {
         self.verifier = verifier
         verifier.limitFailures(perSecond: configuration.server.limits.failedPasswordsPerSecond)
         self.withoutTenant = TenantMetrics(withoutTenant: metrics)
-        self.decoyHashes = configuration.tenants.compactMap(\.authentication.basic.first?.passwordHash)
+        let decoys = configuration.tenants.map { TenantCredentials($0.authentication).decoyHashes }
+        let proof = CredentialProof(verifier: verifier, decoys: decoys.filter { !$0.isEmpty }, clock: clock)
+        self.proof = proof
+        self.operators = configuration.server.admin.authentication.map { settings in
+            OperatorAccess(settings, proof: proof, metrics: metrics)
+        }
         let limitBytes = configuration.server.limits.maxBytesInFlight
         self.bytesInFlight =
             previous?.bytesInFlight ?? BytesInFlight(limitBytes: limitBytes, metrics: metrics, chance: clock.chance)
@@ -147,74 +153,35 @@ package final class AccessControl: Sendable {
         _ candidate: TenantCandidate,
         _ fields: HTTPFields
     ) async throws(AccessRefusal) -> ProvenTenant {
-        var isBasicProven = false
-        var isBearerProven = false
-        var callerKeys: CallerKeys?
-        switch AuthorizationCredentials(fields) {
-        case .absent:
-            throw .unauthorized(.noCredentials)
-        case .malformed:
-            throw .unauthorized(.malformedCredentials)
-        case .basic(let username, let password):
-            callerKeys = candidate.tenant?.credentials.callerKeys(username: username, password: password)
-            if callerKeys == nil {
-                // Also for keys that the tenant does not take, so that they cost what an unknown tenant costs.
-                isBasicProven = try await self.checkPassword(candidate, username: username, password: password)
-            }
-        case .bearer(let token):
-            // Also for unknown tenants, so that they cost the same.
-            let digest = sha256(token)
-            isBearerProven = candidate.tenant?.credentials.accepts(tokenDigest: digest) ?? false
-        }
+        let shown = try await self.proof.check(
+            fields,
+            for: candidate.claimedID,
+            candidate.tenant?.credentials,
+            source: candidate.source
+        )
         guard let tenant = candidate.tenant,
             tenant.credentials.areProven(
                 certificate: candidate.isProvenByCertificate,
-                basic: isBasicProven,
-                bearer: isBearerProven,
-                callerKeys: callerKeys != nil
+                basic: shown.isBasicProven,
+                bearer: shown.isBearerProven,
+                callerKeys: shown.callerKeys != nil
             )
         else { throw .unauthorized(.wrongCredentials) }
-        return ProvenTenant(tenant: tenant, callerKeys: callerKeys)
+        return ProvenTenant(tenant: tenant, callerKeys: shown.callerKeys)
     }
 
-    private func checkPassword(
-        _ candidate: TenantCandidate,
-        username: [UInt8],
-        password: [UInt8]
-    ) async throws(AccessRefusal) -> Bool {
-        var hashes = candidate.tenant?.credentials.hashes(of: username) ?? []
-        let isDecoy = hashes.isEmpty
-        if isDecoy, let hash = candidate.tenant?.credentials.decoyHash ?? self.decoyHash(for: candidate.claimedID) {
-            hashes = [hash]
-        }
-        do {
-            return try await self.verifier.verify(
-                tenant: candidate.claimedID,
-                source: candidate.source,
-                username: username,
-                password: password,
-                hashes: hashes,
-                isDecoy: isDecoy
-            )
-        } catch {
-            switch error {
-            case .queueFull: throw .passwordQueueFull
-            case .tooManyFailures(let wait):
-                throw .passwordFailures(
-                    retryAfterSeconds: AccessRefusal.retryAfterSeconds(nanoseconds: wait, chance: self.clock.chance())
-                )
-            case .cancelled: throw .cancelled
-            }
-        }
-    }
+    /// Whether anything proves an operator: `server.admin.auth` is there.
+    package var admitsOperators: Bool { self.operators != nil }
 
-    /// The hash that a check for a tenant without passwords, or without existence, spends its time on.
+    /// Checks that the caller may see the operators' pages.
     ///
-    /// Each id always gets the same one of the configured tenants' hashes, so that an unknown tenant costs as much as
-    /// some known one, and how much tells nothing. Swift seeds its hashes at random for each process.
-    private func decoyHash(for tenant: String) -> Secret? {
-        guard !self.decoyHashes.isEmpty else { return nil }
-        return self.decoyHashes[Int(UInt(bitPattern: tenant.hashValue) % UInt(self.decoyHashes.count))]
+    /// Proof costs, is remembered and is slowed as that of tenants, and wrong passwords of a peer's address count together
+    /// with those it sent for tenants.
+    ///
+    /// - Throws: 401, also where nothing is configured that could prove it; 503 as `prove`.
+    package func proveOperator(_ head: HTTPRequest, peer: Peer) async throws(AccessRefusal) {
+        guard let operators else { throw .operatorUnauthorized(.wrongCredentials) }
+        try await operators.prove(head.headerFields, source: PeerSource.name(of: peer.address))
     }
 
     /// Holds a proven request to its tenant's request rate and concurrency.

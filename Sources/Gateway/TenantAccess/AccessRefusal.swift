@@ -94,6 +94,11 @@ extension AccessRefusal {
         AccessRefusal(401, reason, "unauthorized: no valid proof for the tenant came with the request")
     }
 
+    /// Missing or wrong proof on the admin listener.
+    static func operatorUnauthorized(_ reason: Reason) -> AccessRefusal {
+        AccessRefusal(401, reason, "unauthorized: this page needs the proof that server.admin.auth asks for")
+    }
+
     static let certificateExpired = AccessRefusal(
         401,
         .certificateExpired,

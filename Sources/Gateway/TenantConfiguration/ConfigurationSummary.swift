@@ -34,10 +34,16 @@ package enum ConfigurationSummary {
         if let name = routing.defaultTenant { tenant += ", else \(name)" }
         return [
             "listener  \(listener)",
-            "admin     \(server.admin.listen.map { "plain HTTP on \(Self.text(of: $0))" } ?? "none")",
+            "admin     \(Self.text(of: server.admin))",
             "backend   \(Self.backend(configuration.timestream))",
             "tenant    \(tenant)",
         ]
+    }
+
+    private static func text(of admin: AdminSettings) -> String {
+        guard let listen = admin.listen else { return "none" }
+        let pages = admin.authentication.map { ", pages for \(Self.proof($0))" } ?? ""
+        return "plain HTTP on \(Self.text(of: listen))\(pages)"
     }
 
     private static func text(of address: ListenAddress) -> String {

@@ -18,6 +18,7 @@ struct CrossChecks {
         self.checkTables()
         self.checkAccessKeys()
         self.warnAboutOpenDoors()
+        self.warnAboutClearAdminSecrets()
         self.warnAboutForeignEndpoints()
     }
 
@@ -186,16 +187,16 @@ struct CrossChecks {
 
     /// One access key id has one secret; the local engine could not tell two apart.
     private func checkAccessKeys() {
-        var known: [String: (tenant: String, secret: String)] = [:]
+        var known: [String: (tenant: String, secret: Secret)] = [:]
         for tenant in self.tenants {
             guard case .keyPair(let id, let secret, _) = tenant.settings.credentials,
                 let place = tenant.credentialsPlace
             else { continue }
             guard let other = known[id] else {
-                known[id] = (tenant.settings.id, secret.revealed)
+                known[id] = (tenant.settings.id, secret)
                 continue
             }
-            guard other.secret != secret.revealed else { continue }
+            guard other.secret != secret else { continue }
             self.context.report(
                 place,
                 "the tenant \(Quotation.pathElement(other.tenant)) has the same access_key_id with another secret",
@@ -228,6 +229,18 @@ struct CrossChecks {
                 )
             }
         }
+    }
+
+    private func warnAboutClearAdminSecrets() {
+        guard let place = self.server.adminAuthenticationPlace, let listen = self.server.settings.admin.listen,
+            !listen.isLoopback
+        else { return }
+        let reach = listen.host.isEmpty ? "port \(listen.port)" : "\(listen)"
+        self.context.warn(
+            place,
+            "passwords and tokens cross the network in the clear: \(reach) is plain HTTP",
+            remedy: "listen on 127.0.0.1, with a proxy that speaks TLS before it where others need the pages"
+        )
     }
 
     /// An endpoint belongs to one region, and takes signatures for no other.

@@ -86,6 +86,8 @@ package struct AdminSettings: Sendable {
     package var listen: ListenAddress?
     /// Whether `POST /-/reload` is answered.
     package var reload = false
+    /// What proves an operator: passwords and tokens alone. Absent: the pages are for the machine itself.
+    package var authentication: AuthenticationSettings?
 }
 
 package struct ServerLimits: Sendable {

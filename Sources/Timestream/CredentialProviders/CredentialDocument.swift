@@ -53,8 +53,8 @@ struct CredentialDocument {
     ) throws(CredentialError) -> Credentials {
         func missing(_ name: String) -> CredentialError { CredentialError(.malformed, "\(what) has no \(name)") }
         guard let accessKeyID, !accessKeyID.isEmpty else { throw missing("AccessKeyId") }
-        guard let secretAccessKey, !secretAccessKey.revealed.isEmpty else { throw missing("SecretAccessKey") }
-        let token = self.sessionToken.flatMap { $0.revealed.isEmpty ? nil : $0 }
+        guard let secretAccessKey, !secretAccessKey.isEmpty else { throw missing("SecretAccessKey") }
+        let token = self.sessionToken.flatMap { $0.isEmpty ? nil : $0 }
         if isTemporary {
             guard token != nil else { throw missing("Token") }
             guard self.expiration != nil else { throw missing("Expiration") }
@@ -72,10 +72,13 @@ extension AccessKey {
     /// The key itself, if all of it can stand in an HTTP header.
     func checked(_ what: String) throws(CredentialError) -> AccessKey {
         let parts = [
-            (self.accessKeyID, "access key id"), (self.secretAccessKey.revealed, "secret access key"),
-            (self.sessionToken?.revealed ?? "-", "session token"),
+            (Secret(self.accessKeyID), "access key id"), (self.secretAccessKey, "secret access key"),
+            (self.sessionToken ?? Secret("-"), "session token"),
         ]
-        for (value, name) in parts where value.isEmpty || !value.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) {
+        let isVisible = { (value: Secret) in
+            unsafe value.withUnsafeBytes { unsafe $0.allSatisfy { $0 > 0x20 && $0 < 0x7F } }
+        }
+        for (value, name) in parts where value.isEmpty || !isVisible(value) {
             throw CredentialError(
                 .malformed,
                 "the \(name) of \(what) is empty, or holds blanks or other characters than ASCII"

@@ -170,7 +170,7 @@ package enum RequestVerifier {
         switch (tokens.count, key.sessionToken) {
         case (0, nil): return
         case (1, .some(let expected)):
-            if constantTimeEqual(Array(tokens[0].utf8), Array(expected.revealed.utf8)) { return }
+            if Secret(tokens[0]) == expected { return }
         default: break
         }
         throw SignatureError(.token, "The security token included in the request is invalid.")

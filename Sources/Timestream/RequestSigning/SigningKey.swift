@@ -10,15 +10,20 @@ final class HMACKey: Sendable {
 
     /// - Parameter context: scratch, free to use.
     init(_ bytes: [UInt8], using context: SHA256Context) {
-        var block = bytes
-        if block.count > Self.blockSize {
+        // Made once and as long as it has to be, so that all there is of it can be overwritten.
+        var block = [UInt8](repeating: 0, count: Self.blockSize)
+        defer { block.overwrite() }
+        if bytes.count > Self.blockSize {
             context.restart()
-            context.update(block)
-            block = context.finish()
+            context.update(bytes)
+            block.replaceSubrange(..<32, with: context.finish())
+        } else {
+            block.replaceSubrange(..<bytes.count, with: bytes)
         }
-        block += Array(repeating: 0, count: Self.blockSize - block.count)
-        self.inner.update(block.map { $0 ^ 0x36 })
-        self.outer.update(block.map { $0 ^ 0x5C })
+        for index in block.indices { block[index] ^= 0x36 }
+        self.inner.update(block)
+        for index in block.indices { block[index] ^= 0x36 ^ 0x5C }
+        self.outer.update(block)
     }
 
     /// The 32 bytes of the message's authentication code.
@@ -40,9 +45,17 @@ struct SigningKey: Sendable {
 
     /// - Parameter day: of the request, `yyyymmdd`.
     init(secret: Secret, day: String, region: String, service: String, using context: SHA256Context) {
-        var key = Array("AWS4".utf8) + Array(secret.revealed.utf8)
+        var key: [UInt8] = []
+        defer { key.overwrite() }
+        unsafe secret.withUnsafeBytes { secret in
+            key.reserveCapacity(4 + secret.count)
+            key += "AWS4".utf8
+            unsafe key += secret
+        }
         for part in [day, region, service, "aws4_request"] {
-            key = HMACKey(key, using: context).authenticate(Array(part.utf8), using: context)
+            let next = HMACKey(key, using: context).authenticate(Array(part.utf8), using: context)
+            key.overwrite()
+            key = next
         }
         self.hmac = HMACKey(key, using: context)
     }

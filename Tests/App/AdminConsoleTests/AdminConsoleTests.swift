@@ -21,6 +21,7 @@ struct ConsoleUnderTest {
     var host = "127.0.0.1"
     var isLoopback = true
     var isReady = true
+    var door: AdminConsole.Door = { _, _ in .unguarded }
     var reloading: AdminConsole.Reloading?
 
     func get(
@@ -37,6 +38,7 @@ struct ConsoleUnderTest {
             metadata: self.metadata,
             host: self.host,
             isLoopback: self.isLoopback,
+            door: self.door,
             reloading: self.reloading,
             isReady: { isReady }
         )
@@ -176,5 +178,97 @@ struct AdminConsoleAccessTests {
         let page = await console.get("/", host: "gateway.internal:9202")
         #expect(page.status == 404)
         #expect(!page.text.contains("payments"))
+    }
+}
+
+@Suite("The admin console with server.admin.auth")
+struct AdminConsoleDoorTests {
+    private static let refusal = OutgoingResponse.text(.unauthorized, "no", headerFields: [.wwwAuthenticate: "Basic"])
+    private static let pages = [
+        "/", "/api/v1/status/metadata?tenant=a", "/api/v1/status/reload", "/-/reload", "/nothing",
+    ]
+
+    /// A console whose proof is the header `Authorization: right`, and that counts reloads.
+    private func guarded(isLoopback: Bool, reloads: MetricCounter? = nil) -> ConsoleUnderTest {
+        var console = ConsoleUnderTest()
+        console.host = isLoopback ? "127.0.0.1" : "0.0.0.0"
+        console.isLoopback = isLoopback
+        console.tenants = [.init(id: "payments", table: "payments.prometheus", region: "eu-west-1")]
+        console.metadata = MetadataPage { _, _ in [] }
+        console.door = { head, _ in
+            head.headerFields[.authorization] == "right" ? .proven : .refused(Self.refusal)
+        }
+        let status = AdminConsole.Reloading.Status(
+            isSuccessful: true,
+            loadedAt: "then",
+            attemptedAt: "then",
+            hash: "0",
+            problems: []
+        )
+        console.reloading = .init(
+            status: { status },
+            trigger: {
+                reloads?.increment()
+                return status
+            }
+        )
+        return console
+    }
+
+    @Test("without proof nothing but health and metrics is told, on loopback as elsewhere", arguments: [true, false])
+    func withoutProof(isLoopback: Bool) async {
+        let registry = MetricRegistry()
+        let reloads = registry.counter("reloads_total", help: "Reloads.")
+        let console = self.guarded(isLoopback: isLoopback, reloads: reloads)
+        for path in Self.pages {
+            for (method, fields) in [(HTTPRequest.Method.get, HTTPFields()), (.post, [.authorization: "wrong"])] {
+                let answer = await console.get(path, method: method, fields: fields)
+                #expect(answer.status == 401)
+                #expect(answer.text == "no\n")
+                #expect(answer.fields[.wwwAuthenticate] == "Basic")
+            }
+        }
+        for path in ["/-/healthy", "/-/ready", "/metrics"] { #expect(await console.get(path).status == 200) }
+        #expect(registry.exposition().contains("reloads_total 0"))
+    }
+
+    @Test("with proof every page answers, on loopback as elsewhere", arguments: [true, false])
+    func withProof(isLoopback: Bool) async {
+        let console = self.guarded(isLoopback: isLoopback)
+        let proof: HTTPFields = [.authorization: "right"]
+        #expect(await console.get("/", fields: proof).text.contains("payments.prometheus"))
+        #expect(await console.get("/api/v1/status/metadata?tenant=a", fields: proof).status == 200)
+        #expect(await console.get("/api/v1/status/reload", fields: proof).status == 200)
+        #expect(await console.get("/-/reload", method: .post, fields: proof).text == "reloaded\n")
+        #expect(await console.get("/nothing", fields: proof).status == 404)
+        #expect(await console.get("/", method: .post, fields: proof).status == 405)
+        // A browser sends what it knows of a password by itself, for web pages of others too.
+        let foreign = HTTPFields(
+            [.init(name: .authorization, value: "right"), .init(name: .origin, value: "https://evil.example")]
+        )
+        #expect(await console.get("/-/reload", method: .post, fields: foreign).status == 403)
+    }
+
+    @Test("health and metrics are not held up by a proof that takes its time")
+    func publicPages() async {
+        var console = ConsoleUnderTest()
+        console.door = { _, _ in
+            Issue.record("proof was asked for")
+            return .proven
+        }
+        for path in ["/-/healthy", "/-/ready", "/metrics"] { #expect(await console.get(path).status == 200) }
+        // A name of somebody else's is refused first.
+        #expect(await console.get("/", host: "evil.example").status == 421)
+    }
+
+    @Test("off loopback without any proof configured, a reload is as absent as the pages")
+    func unguardedOffLoopback() async {
+        var console = self.guarded(isLoopback: false)
+        console.door = { _, _ in .unguarded }
+        for path in Self.pages {
+            let answer = await console.get(path, method: .post)
+            #expect(answer.status == 404)
+            #expect(answer.text.contains("server.admin.auth"))
+        }
     }
 }

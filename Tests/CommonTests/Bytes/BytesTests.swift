@@ -78,19 +78,3 @@ struct BytesTests {
         }
     }
 }
-
-@Suite("A secret shows nothing of itself")
-struct SecretTests {
-    @Test("text, debug text, reflection and what holds it are silent")
-    func silence() {
-        struct Holder { var key = Secret("hunter2") }
-        let secret = Secret("hunter2")
-        var dumped = ""
-        dump(Holder(), to: &dumped)
-        let described = ["\(secret)", "\(Holder())", "\([secret])"]
-        let texts = described + [secret.debugDescription, String(reflecting: secret), dumped]
-        for text in texts { #expect(!text.contains("hunter2")) }
-        #expect(secret.revealed == "hunter2")
-        #expect(secret == Secret("hunter2") && secret != Secret("hunter3"))
-    }
-}

@@ -37,6 +37,27 @@ struct HeadDecisionsTests {
         #expect(gateway.store.calls.isEmpty)
     }
 
+    @Test("who is refused by rules that its certificate was not verified for yet is to come again")
+    func rulesBeingChanged() async throws {
+        let gateway = try GatewayUnderTest(trustGeneration: 3)
+        let wrong: HTTPFields = [.authorization: "Bearer wrong"]
+        let right: HTTPFields = [.authorization: "Bearer \(GatewayUnderTest.token)"]
+        var peer = Peer(address: "192.0.2.1:40000", isEncrypted: true, identity: nil, trustGeneration: 2)
+        for (tenant, path) in [("locked", "/write"), ("unknown", "/write"), ("a", "/t/locked/write")] {
+            let answer = await gateway.send(FakeBody(writeBody), to: path, tenant: tenant, fields: wrong, peer: peer)
+            #expect(answer.status == 503 && answer.fields[.retryAfter] == "1")
+            #expect(answer.text.hasPrefix("the configuration is being changed; repeat the request"))
+        }
+        #expect(await gateway.send(FakeBody(writeBody), tenant: "locked", fields: right, peer: peer).status == 204)
+        #expect(await gateway.send(FakeBody(writeBody), to: "/write", tenant: "..", peer: peer).status == 400)
+        // Who has lost trust is told so, whenever that was.
+        peer.isTrustLost = true
+        #expect(await gateway.send(FakeBody(writeBody), tenant: "locked", fields: right, peer: peer).status == 401)
+        peer.isTrustLost = false
+        peer.trustGeneration = 3
+        #expect(await gateway.send(FakeBody(writeBody), tenant: "locked", fields: wrong, peer: peer).status == 401)
+    }
+
     @Test("the right token lets in")
     func proven() async throws {
         let gateway = try GatewayUnderTest()

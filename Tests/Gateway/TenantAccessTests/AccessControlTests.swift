@@ -92,6 +92,17 @@ struct AccessControlTests {
         #expect(Set(test.checkedHashes).count == 2 || test.checkedHashes.count == 18)
     }
 
+    @Test("while a password is being replaced, an unknown tenant and an unknown user cost two checks as well")
+    func decoysOfReplacement() async throws {
+        let user = [("u", hashOfABC), ("other", hashOfNothing), ("u", hashOfA)]
+        let test = try AccessUnderTest(makeConfiguration([makeTenant("one", makeAuthentication(basic: user))]))
+        for (tenant, name) in [("one", "u"), ("one", "nobody"), ("unknown", "u"), ("unknown", "nobody")] {
+            let before = test.checkedHashes.count
+            #expect(await test.decide(tenant, basic(name, "wrong")) == unauthorized(.wrongCredentials))
+            #expect(test.checkedHashes.dropFirst(before) == [hashOfABC.revealed, hashOfA.revealed])
+        }
+    }
+
     @Test("where no tenant has passwords, none is checked for anybody")
     func noPasswords() async throws {
         let test = try AccessUnderTest(makeConfiguration([makeTenant("a", makeAuthentication(tokens: ["t"]))]))

@@ -18,6 +18,12 @@ struct SnapshotTests {
         let server = try self.load("good-full").server
         #expect(server.listen == ListenAddress(host: "", port: 19201))
         #expect(server.admin.listen == nil)
+        #expect(server.admin.reload)
+        let operators = try #require(server.admin.authentication)
+        #expect(operators.basic.map(\.username) == ["operator"])
+        #expect(operators.basic.map(\.passwordHash.revealed) == [CaseFolder.bcryptHash])
+        #expect(operators.bearerTokenDigests == [sha256(Array("HUSH-token".utf8))])
+        #expect(!operators.isOpen && !operators.requiresAll && operators.clientCertificate == nil)
         #expect(server.tls?.certificatePath == folder.path("server.pem"))
         #expect(server.tls?.privateKeyPath == folder.path("server.key"))
         #expect(server.tls?.clientCAPath == folder.path("ca.pem"))
@@ -81,7 +87,8 @@ struct SnapshotTests {
 
     @Test("every kind of proof arrives")
     func proof() throws {
-        let proof = try #require(try self.load("good-full").tenants.first).authentication
+        let tenants = try self.load("good-full").tenants
+        let proof = try #require(tenants.first).authentication
         #expect(!proof.isOpen)
         #expect(proof.requiresAll)
         #expect(proof.clientCertificate?.subjectCommonNames == ["payments"])
@@ -91,9 +98,12 @@ struct SnapshotTests {
         #expect(proof.clientCertificate?.caPath == (try CaseFolder.shared.get().path("ca.pem")))
         #expect(proof.basic.map(\.username) == ["payments", "payments"])
         #expect(proof.basic.allSatisfy { $0.passwordHash.revealed == CaseFolder.bcryptHash })
-        #expect(proof.bearerTokenDigests.count == 2)
-        #expect(proof.bearerTokenDigests[0] == sha256(Array("HUSH-token".utf8)))
-        #expect(hexadecimal(proof.bearerTokenDigests[1]).hasPrefix("9f86d081884c7d65"))
+        #expect(proof.bearerTokenDigests.isEmpty)
+        let audit = tenants[1].authentication
+        #expect(!audit.requiresAll && audit.basic.isEmpty)
+        #expect(audit.bearerTokenDigests.count == 2)
+        #expect(audit.bearerTokenDigests[0] == sha256(Array("HUSH-token".utf8)))
+        #expect(hexadecimal(audit.bearerTokenDigests[1]).hasPrefix("9f86d081884c7d65"))
     }
 
     @Test("limits and mapping are inherited field by field")

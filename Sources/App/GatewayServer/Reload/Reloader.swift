@@ -104,6 +104,10 @@ actor Reloader {
 
     private func take(_ next: RunningConfiguration, hash: Int, _ trigger: Trigger, _ duration: Duration) {
         let old = self.running
+        var next = next
+        // Between the two replacements below a request may meet the new rules with what the old ones made of its
+        // certificate. This is how the responder can tell.
+        next.snapshot.trustGeneration = next.tls.map { self.listener.trustGeneration(with: $0) } ?? 0
         self.running = next
         self.responder.replace(with: next.snapshot)
         if let tls = next.tls { self.listener.replaceTLS(with: tls) }

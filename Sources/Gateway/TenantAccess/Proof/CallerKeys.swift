@@ -10,6 +10,6 @@ package struct CallerKeys: Sendable, Hashable {
     init?(username: [UInt8], password: [UInt8]) {
         guard AccessKeyForm.isID(username), AccessKeyForm.isSecret(password) else { return nil }
         self.accessKeyID = String(decoding: username, as: UTF8.self)
-        self.secretAccessKey = Secret(String(decoding: password, as: UTF8.self))
+        self.secretAccessKey = Secret(bytes: password)
     }
 }

@@ -1,3 +1,5 @@
+import Common
+
 /// One password to be checked against one hash.
 struct PasswordCheck: Sendable {
     var key: ProofKey
@@ -5,8 +7,8 @@ struct PasswordCheck: Sendable {
     var lane: String
     /// The tenant the request claims, known or not.
     var tenant: String
-    var password: [UInt8]
-    var hash: String
+    var password: Secret
+    var hash: Secret
     /// Work done only to take its time: the answer is always no.
     var isDecoy: Bool
 }

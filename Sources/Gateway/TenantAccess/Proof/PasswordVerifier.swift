@@ -88,6 +88,7 @@ final class PasswordVerifier: Sendable {
         hashes: [Secret],
         isDecoy: Bool
     ) async throws(Failure) -> Bool {
+        let secret = Secret(bytes: password)
         let checks = hashes.map { hash in
             PasswordCheck(
                 key: self.keys.key(
@@ -99,8 +100,8 @@ final class PasswordVerifier: Sendable {
                 ),
                 lane: source,
                 tenant: tenant,
-                password: password,
-                hash: hash.revealed,
+                password: secret,
+                hash: hash,
                 isDecoy: isDecoy
             )
         }
@@ -162,7 +163,9 @@ final class PasswordVerifier: Sendable {
     private func work() {
         while let check = self.queue.withLock({ $0.takeNext() }) {
             self.showQueue()
-            let isEqual = self.compare(check.password, check.hash)
+            var password = unsafe check.password.withUnsafeBytes { unsafe Array($0) }
+            let isEqual = self.compare(password, check.hash.revealed)
+            password.overwrite()
             let matches = isEqual && !check.isDecoy
             (matches ? self.metrics.matched : self.metrics.differed).increment()
             if matches {

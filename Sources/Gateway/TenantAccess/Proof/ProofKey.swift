@@ -1,4 +1,5 @@
 import COpenSSL
+import Common
 
 /// Stands for one password check without holding the password: a keyed digest of tenant, user name, password and hash.
 struct ProofKey: Hashable, Sendable {
@@ -34,6 +35,8 @@ struct ProofKeyMaker: Sendable {
     /// - Parameter isDecoy: a check whose result does not count; it never shares a key with one that does.
     func key(tenant: String, username: [UInt8], password: [UInt8], hash: String, isDecoy: Bool) -> ProofKey {
         var message: [UInt8] = [isDecoy ? 1 : 0]
+        message.reserveCapacity(1 + 4 * 8 + tenant.utf8.count + username.count + password.count + hash.utf8.count)
+        defer { message.overwrite() }
         // Lengths first: ("ab", "c") and ("a", "bc") must differ.
         for field in [Array(tenant.utf8), username, password, Array(hash.utf8)] {
             let length = UInt64(field.count)

@@ -28,8 +28,9 @@ struct TenantCredentials: Sendable {
         self.users.filter { $0.name == username }.map(\.hash)
     }
 
-    /// A hash whose cost is that of a wrong password here, for user names that do not exist.
-    var decoyHash: Secret? { self.users.first?.hash }
+    /// Hashes whose cost is that of a wrong password here, for user names that do not exist: all of one user's, since a
+    /// password that is being replaced costs twice. Empty without passwords.
+    var decoyHashes: [Secret] { self.users.first.map { self.hashes(of: $0.name) } ?? [] }
 
     /// Whether a token's digest is one of the tenant's; always compares with every one of them.
     func accepts(tokenDigest: [UInt8]) -> Bool {

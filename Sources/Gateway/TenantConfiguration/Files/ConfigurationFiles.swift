@@ -39,7 +39,8 @@ package struct ConfigurationFiles: Sendable {
         for (path, entry) in self.entries {
             // A file that was just written can change once more within its stamp's resolution: such a stamp is no proof.
             if let stamp = entry.stamp, stamp.isSettled, stamp == FileStamp(path) { continue }
-            _ = try? files.read(path, limitBytes: entry.limitBytes, isSecret: entry.isSecret)
+            var contents = try? files.read(path, limitBytes: entry.limitBytes, isSecret: entry.isSecret)
+            if entry.isSecret { contents?.bytes.overwrite() }
         }
         return files
     }

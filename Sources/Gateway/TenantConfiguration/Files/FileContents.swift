@@ -1,10 +1,10 @@
+import Common
 import Glibc
 
 /// A file, read as a whole and with a bound.
 struct FileContents {
     var bytes: [UInt8]
-    /// Whether the file's group or everybody may read it.
-    var isReadableByOthers: Bool
+    var readers: FileReaders
 
     static let largestConfigurationBytes = 64 << 20
     static let largestPEMBytes = 16 << 20
@@ -32,6 +32,7 @@ struct FileContents {
         var bytes: [UInt8] = []
         bytes.reserveCapacity(Int(status.st_size))
         var chunk = [UInt8](repeating: 0, count: 64 << 10)
+        defer { chunk.overwrite() }
         while true {
             let count = unsafe chunk.withUnsafeMutableBytes { unsafe Glibc.read(descriptor, $0.baseAddress, $0.count) }
             if count == 0 { break }
@@ -43,7 +44,7 @@ struct FileContents {
             // The file may have grown since it was asked for its size.
             guard bytes.count <= limitBytes else { throw Self.tooLarge(limitBytes) }
         }
-        return FileContents(bytes: bytes, isReadableByOthers: status.st_mode & (S_IRGRP | S_IROTH) != 0)
+        return FileContents(bytes: bytes, readers: FileReaders(status))
     }
 
     /// Whether something other than a folder stands at the path.

@@ -23,10 +23,11 @@ extension Field {
             content = known
         } else {
             let limit = FileContents.largestPEMBytes
-            guard let file = self.contents(of: path, limitBytes: limit, isSecret: kind == .privateKey) else {
+            guard var file = self.contents(of: path, limitBytes: limit, isSecret: kind == .privateKey) else {
                 return nil
             }
-            if kind == .privateKey { self.warnIfReadableByOthers(file, "private key") }
+            defer { if kind == .privateKey { file.bytes.overwrite() } }
+            if kind == .privateKey { self.warnOfReaders(of: file, at: path, "private key") }
             content = Result { () throws(PEMFault) in
                 switch kind {
                 case .certificates: .certificates(try PEMCertificates(file.bytes))
@@ -48,22 +49,22 @@ extension Field {
     /// The one line of a file, without the line break at its end.
     func secretFile(_ what: String) -> Secret? {
         guard let path = self.path(of: "a file with \(what)"),
-            let file = self.contents(of: path, limitBytes: FileContents.largestSecretBytes, isSecret: true)
+            var file = self.contents(of: path, limitBytes: FileContents.largestSecretBytes, isSecret: true)
         else { return nil }
-        self.warnIfReadableByOthers(file, "secret file")
-        var bytes = file.bytes[...]
-        while let last = bytes.last, last == UInt8(ascii: "\n") || last == UInt8(ascii: "\r") { bytes.removeLast() }
-        guard !bytes.isEmpty else {
+        defer { file.bytes.overwrite() }
+        self.warnOfReaders(of: file, at: path, "secret file")
+        let isLineBreak = { (byte: UInt8) in byte == UInt8(ascii: "\n") || byte == UInt8(ascii: "\r") }
+        let end = file.bytes.lastIndex { !isLineBreak($0) }.map { $0 + 1 } ?? 0
+        guard end > 0 else {
             self.report("the file is empty", remedy: "write \(what) into it, on one line")
             return nil
         }
-        guard let text = String(validating: bytes, as: UTF8.self),
-            text.unicodeScalars.allSatisfy({ $0.value >= 0x20 && $0.value != 0x7F })
-        else {
+        let isText = file.bytes[..<end].allSatisfy { $0 >= 0x20 && $0 != 0x7F }
+        guard isText, (try? UTF8Span(validating: file.bytes.span.extracting(..<end))) != nil else {
             self.report("the file holds more than one line of text", remedy: "write \(what) into it, and nothing else")
             return nil
         }
-        return Secret(text)
+        return Secret(bytes: file.bytes[..<end])
     }
 
     private func contents(of path: String, limitBytes: Int, isSecret: Bool) -> FileContents? {
@@ -71,10 +72,8 @@ extension Field {
             return try self.context.read(path, limitBytes: limitBytes, isSecret: isSecret)
         } catch {
             // With a variable in it, the path is not repeated: it may be a secret put in the wrong place.
-            var isExpanded = false
-            if case .scalar(let scalar) = self.node.content { isExpanded = scalar.text.contains("${") }
             let remedy =
-                isExpanded
+                self.isExpanded
                 ? "paths are relative to this file's folder"
                 : "paths are relative to this file's folder: looked for \(path)"
             self.report(error.message, remedy: remedy)
@@ -82,8 +81,25 @@ extension Field {
         }
     }
 
-    private func warnIfReadableByOthers(_ file: FileContents, _ what: String) {
-        guard file.isReadableByOthers else { return }
-        self.context.warn(self.place, "the \(what) can be read by other users", remedy: "chmod 600 the file")
+    /// Once for each file, however many tenants name it.
+    private func warnOfReaders(of file: FileContents, at path: String, _ what: String) {
+        guard let excess = file.readers.excess(for: .current), self.context.isFirstWarning(of: path) else { return }
+        let (who, remedy) =
+            switch excess {
+            case .everybody:
+                ("everybody on this machine", "; in a container mount it with mode 0400, or 0440 and a group")
+            case .group: ("everybody in its group", ", or chown it to root if the group is there for the gateway alone")
+            }
+        // With a variable in it, the path is not repeated.
+        let name = self.isExpanded ? "the file" : path
+        self.context.warn(
+            self.place,
+            "the \(what) can be read by \(who): its mode is \(file.readers.modeText)",
+            remedy: "chmod 0600 \(name)\(remedy)"
+        )
+    }
+
+    private var isExpanded: Bool {
+        if case .scalar(let scalar) = self.node.content { scalar.text.contains("${") } else { false }
     }
 }

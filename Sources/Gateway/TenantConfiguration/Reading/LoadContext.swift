@@ -31,6 +31,8 @@ final class LoadContext {
     /// What PEM files held, by kind and path, so that a CA of ten thousand tenants is parsed once.
     var pemContents: [String: Result<PEMFile.Content, PEMFault>] = [:]
 
+    private var warnedFiles: Set<String> = []
+
     init(file: String, environment: [String: String], isForLambda: Bool = false) {
         self.file = file
         self.folder = FilePath.folder(of: file)
@@ -52,6 +54,9 @@ final class LoadContext {
     func warn(_ place: Place, _ message: String, remedy: String?) {
         self.warnings.append(self.make(place, message, remedy))
     }
+
+    /// Whether nobody asked this of the file before.
+    func isFirstWarning(of path: String) -> Bool { self.warnedFiles.insert(path).inserted }
 
     private func make(_ place: Place, _ message: String, _ remedy: String?) -> ConfigurationProblem {
         ConfigurationProblem(

@@ -74,11 +74,6 @@ struct MappingReader {
         return self.entries.map { ($0.key, self.field(of: $0)) }
     }
 
-    /// Refuses keys that are right in principle, but that this version cannot do.
-    mutating func refuseUnsupported(_ keys: [String], instead remedy: String) {
-        for key in keys { self.refuse(key, "not supported yet", remedy: remedy) }
-    }
-
     /// Refuses a key with a message of its own; it is not listed among the known ones.
     mutating func refuse(_ key: String, _ message: String, remedy: String) {
         guard let field = self.take(key) else { return }

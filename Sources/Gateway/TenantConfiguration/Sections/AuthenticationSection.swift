@@ -35,10 +35,8 @@ struct AuthenticationSection {
             self.certificatePlace = certificate.place
             self.settings.clientCertificate = Self.clientCertificate(certificate.mapping())
         }
-        let basic = reader.field("basic")?.list(of: "users", example: "[{username: NAME, password_hash_file: PATH}]")
-        self.settings.basic = (basic ?? []).compactMap { Self.basicUser($0.mapping()) }
-        let bearer = reader.field("bearer")?.list(of: "tokens", example: "[{token_file: PATH}]")
-        self.settings.bearerTokenDigests = (bearer ?? []).compactMap { Self.bearerDigest($0.mapping()) }
+        self.settings.basic = Self.basicUsers(&reader)
+        self.settings.bearerTokenDigests = Self.bearerDigests(&reader)
         let kinds = ["client_certificate", "basic", "bearer", "aws_keys"]
         let hasKind = kinds.contains { reader.has($0) }
         if let awsKeys = reader.field("aws_keys") {
@@ -47,6 +45,12 @@ struct AuthenticationSection {
         }
         if let requirement = reader.field("require") {
             self.settings.requiresAll = requirement.choice(Requirement.self) == .all
+            if self.settings.requiresAll, reader.has("basic"), reader.has("bearer") {
+                requirement.report(
+                    "basic and bearer can never come together: a request has one Authorization header for both",
+                    remedy: "leave one of them out, or write require: any; client_certificate can stand beside either"
+                )
+            }
         }
         reader.finish()
         if isEmpty || (!hasKind && reader.has("require")) {
@@ -56,6 +60,28 @@ struct AuthenticationSection {
                 remedy: Self.anyKindRemedy
             )
         }
+    }
+
+    /// `auth` of the admin listener: passwords and tokens as tenants have them, and nothing else.
+    static func ofOperators(_ reader: consuming MappingReader) -> AuthenticationSettings {
+        let basic = Self.basicUsers(&reader)
+        let bearer = Self.bearerDigests(&reader)
+        if !reader.has("basic"), !reader.has("bearer") {
+            reader.context.report(
+                reader.place,
+                "no kind of proof is listed: nobody could see the pages",
+                remedy: "list basic or bearer, or leave auth out: the pages are for the machine itself then"
+            )
+        }
+        reader.finish()
+        return AuthenticationSettings(
+            isOpen: false,
+            clientCertificate: nil,
+            basic: basic,
+            bearerTokenDigests: bearer,
+            awsKeys: nil,
+            requiresAll: false
+        )
     }
 
     // MARK: Beside the credentials
@@ -147,6 +173,11 @@ struct AuthenticationSection {
 
     // MARK: Passwords
 
+    private static func basicUsers(_ reader: inout MappingReader) -> [AuthenticationSettings.BasicUser] {
+        let users = reader.field("basic")?.list(of: "users", example: "[{username: NAME, password_hash_file: PATH}]")
+        return (users ?? []).compactMap { Self.basicUser($0.mapping()) }
+    }
+
     private static func basicUser(_ reader: consuming MappingReader) -> AuthenticationSettings.BasicUser? {
         let username = reader.required("username", remedy: "add username: NAME")?
             // RFC 7617: the first colon ends the user name.
@@ -201,6 +232,11 @@ struct AuthenticationSection {
 
     // MARK: Tokens
 
+    private static func bearerDigests(_ reader: inout MappingReader) -> [[UInt8]] {
+        let tokens = reader.field("bearer")?.list(of: "tokens", example: "[{token_file: PATH}]")
+        return (tokens ?? []).compactMap { Self.bearerDigest($0.mapping()) }
+    }
+
     private static func bearerDigest(_ reader: consuming MappingReader) -> [UInt8]? {
         reader.refuse(
             "token",
@@ -230,8 +266,10 @@ struct AuthenticationSection {
                 remedy: "make it by: printf %s \"$TOKEN\" | sha256sum"
             ) { Self.digest($0) != nil }.flatMap(Self.digest)
         case (nil, .some(let file)):
-            return file.secretFile("a token").flatMap { file.credential($0, "a token") }.map {
-                sha256(Array($0.revealed.utf8))
+            return file.secretFile("a token").flatMap { file.credential($0, "a token") }.map { token in
+                var bytes = unsafe token.withUnsafeBytes { unsafe Array($0) }
+                defer { bytes.overwrite() }
+                return sha256(bytes)
             }
         }
     }

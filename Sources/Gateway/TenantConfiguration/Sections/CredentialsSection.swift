@@ -153,7 +153,7 @@ extension Field {
 
     /// Checks the same of what a file held.
     func credential(_ secret: Secret, _ what: String) -> Secret? {
-        if secret.revealed.utf8.allSatisfy(ASCII.isVisible) { return secret }
+        if unsafe secret.withUnsafeBytes({ unsafe $0.allSatisfy(ASCII.isVisible) }) { return secret }
         self.report(
             "the file does not hold \(what): there are spaces or other characters than ASCII in it",
             remedy: "write \(what) into it, and nothing else"

@@ -4,6 +4,8 @@ struct ServerSection {
     /// Where to point when listeners do not go together.
     var listenPlace: Place
     var adminPlace: Place
+    /// Absent without `server.admin.auth`.
+    var adminAuthenticationPlace: Place?
     var clientAuthenticationPlace: Place
     var maxBytesInFlightPlace: Place
     /// Where `replicas` is, or belongs; and whether it is there.
@@ -32,10 +34,10 @@ struct ServerSection {
             adminSettings.listen = Self.isNone(field) ? nil : field.listenAddress()
         }
         adminSettings.reload = admin.field("reload")?.boolean() ?? false
-        admin.refuseUnsupported(
-            ["auth"],
-            instead: "keep server.admin.listen on loopback, and put a proxy that asks for a login before it"
-        )
+        if let field = admin.field("auth") {
+            self.adminAuthenticationPlace = field.place
+            adminSettings.authentication = AuthenticationSection.ofOperators(field.mapping())
+        }
         admin.finish()
 
         var limits = reader.mapping("limits")

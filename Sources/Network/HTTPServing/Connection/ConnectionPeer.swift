@@ -21,7 +21,8 @@ struct ConnectionPeer {
             address: self.address,
             isEncrypted: self.isEncrypted,
             identity: self.tls?.peerIdentity,
-            isTrustLost: self.tls?.isTrustLost ?? false
+            isTrustLost: self.tls?.isTrustLost ?? false,
+            trustGeneration: self.tls?.trustGeneration ?? 0
         )
     }
 }

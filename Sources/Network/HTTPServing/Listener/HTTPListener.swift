@@ -92,6 +92,11 @@ package final class HTTPListener: Sendable {
         return HTTPListener(channel: channel, registry: registry, tls: configuration.tls, logger: logger)
     }
 
+    /// The `Peer.trustGeneration` of requests that come once `replaceTLS` has taken this context.
+    package func trustGeneration(with context: TLSServerContext) -> Int {
+        self.tls?.trustGeneration(with: context) ?? 0
+    }
+
     /// Takes a new TLS context for the connections that come; those that are open stay.
     ///
     /// If it trusts other clients than the one before, every open connection's certificate is verified again before its next

@@ -62,20 +62,6 @@ extension Certificate: Sendable {}
         return unsafe Certificate(owned: certificate)
     }
 
-    /// The file's private key, to be freed by the caller. Nobody is asked for a password: an encrypted key fails.
-    @unsafe func privateKey() throws(TLSConfigurationError) -> OpaquePointer {
-        OpenSSLError.clear()
-        guard let key = unsafe PEM_read_bio_PrivateKey(self.file, nil, { _, _, _, _ in -1 }, nil) else {
-            throw TLSConfigurationError(
-                code: .invalidPrivateKey,
-                file: self.path,
-                found: "holds no usable private key: \(OpenSSLError.take()?.text ?? "no reason given")",
-                remedy: "write the key as PEM, not encrypted (openssl pkey -in old.key -out new.key)"
-            )
-        }
-        return unsafe key
-    }
-
     /// The next revocation list, to be freed by the caller; `nil` at the end of the file.
     @unsafe func nextRevocationList() throws(TLSConfigurationError) -> OpaquePointer? {
         OpenSSLError.clear()

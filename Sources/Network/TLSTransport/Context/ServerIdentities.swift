@@ -29,7 +29,7 @@ import COpenSSL
                 throw .library("no memory")
             }
         }
-        let key = unsafe try PEMFile(files.privateKeyPath).privateKey()
+        let key = unsafe try PrivateKeyFile.key(files.privateKeyPath)
         guard unsafe X509_check_private_key(leaf.pointer, key) == 1 else {
             unsafe EVP_PKEY_free(key)
             OpenSSLError.clear()

@@ -78,6 +78,11 @@ package final class TLSContextSource: Sendable {
     /// Cheap enough to be asked before each request.
     var trustGeneration: Int { self.generation.load(ordering: .acquiring) }
 
+    /// What `trustGeneration` would be once the context is replaced by this one.
+    package func trustGeneration(with context: TLSServerContext) -> Int {
+        self.state.withLock { $0.trustGeneration + ($0.context.trustDigest == context.trustDigest ? 0 : 1) }
+    }
+
     /// - Returns: whether other clients may be trusted now, so that open connections have to be looked at again.
     package func replace(with context: TLSServerContext) -> Bool {
         self.state.withLock { current in

@@ -152,11 +152,10 @@ import COpenSSL
             )
         }
         let keyPath = configuration.privateKeyPath
-        _ = try PEMFile(keyPath)
-        // Never ask at a terminal: an encrypted key fails instead.
-        unsafe SSL_CTX_set_default_passwd_cb(context, { _, _, _, _ in -1 })
+        let key = unsafe try PrivateKeyFile.key(keyPath)
+        defer { unsafe EVP_PKEY_free(key) }
         OpenSSLError.clear()
-        if unsafe SSL_CTX_use_PrivateKey_file(context, keyPath, SSL_FILETYPE_PEM) == 1,
+        if unsafe SSL_CTX_use_PrivateKey(context, key) == 1,
             unsafe SSL_CTX_check_private_key(context) == 1
         {
             return

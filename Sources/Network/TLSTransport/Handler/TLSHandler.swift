@@ -38,8 +38,8 @@ package final class TLSHandler: ChannelDuplexHandler {
 
     private let connection: TLSConnection
     private let source: TLSContextSource
-    /// Of the rules that the peer's certificate was verified by.
-    private var trustGeneration: Int
+    /// How many times the rules had changed when `peerIdentity` was brought up to date.
+    package private(set) var trustGeneration: Int
     private let handshakeTimeout: TimeAmount
     private let onHandshake: (TLSHandshakeResult, String, Duration) -> Void
     private var machine = StateMachine()

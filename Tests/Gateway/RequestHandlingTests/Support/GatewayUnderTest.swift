@@ -57,6 +57,7 @@ final class GatewayUnderTest: Sendable {
         specialValues: MappingSettings.SpecialValues = .store,
         longNames: MappingSettings.LongNames = .refuse,
         clock: AccessClock = .system,
+        trustGeneration: Int = 0,
         _ change: (inout TenantLimits) -> Void = { _ in }
     ) throws {
         var limits = TenantLimits(
@@ -134,8 +135,10 @@ final class GatewayUnderTest: Sendable {
         let registry = self.registry
         let services = tenants.map { TenantService(settings: $0, stores: { .own(store) }, metrics: registry) }
         self.services = Dictionary(uniqueKeysWithValues: services.map { ($0.settings.id, $0) })
+        var snapshot = GatewaySnapshot(access: self.access, tenants: services)
+        snapshot.trustGeneration = trustGeneration
         self.responder = GatewayResponder(
-            snapshot: GatewaySnapshot(access: self.access, tenants: services),
+            snapshot: snapshot,
             metrics: registry,
             logger: self.log.logger
         )
@@ -155,11 +158,11 @@ final class GatewayUnderTest: Sendable {
         method: HTTPRequest.Method = .post,
         tenant: String? = "a",
         fields: HTTPFields = [:],
+        peer: Peer = Peer(address: "192.0.2.1:40000", isEncrypted: true, identity: nil),
         reservedElsewhere: Int = 0
     ) async -> Answer {
         var head = HTTPRequest(method: method, scheme: "https", authority: "gateway", path: path, headerFields: fields)
         if let tenant, let name = HTTPField.Name("X-Scope-OrgID") { head.headerFields[name] = tenant }
-        let peer = Peer(address: "192.0.2.1:40000", isEncrypted: true, identity: nil)
         var response = await self.responder.respond(to: IncomingRequest(head: head, peer: peer, body: body))
         if let producer = response.producer {
             let sink = FakeSink()

@@ -231,7 +231,7 @@ struct TenantCredentialsTests {
         )
         #expect(credentials.hashes(of: Array("caf\u{E9}".utf8)) == [hashOfA, hashOfABC])
         #expect(credentials.hashes(of: Array("cafe\u{301}".utf8)) == [])
-        #expect(credentials.decoyHash == hashOfA)
+        #expect(credentials.decoyHashes == [hashOfA, hashOfABC])
         #expect(credentials.accepts(tokenDigest: sha256(Array("two".utf8))))
         #expect(!credentials.accepts(tokenDigest: sha256(Array("three".utf8))))
         #expect(!credentials.accepts(tokenDigest: []))

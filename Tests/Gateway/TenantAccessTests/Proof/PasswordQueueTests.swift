@@ -15,8 +15,8 @@ private func makeCheck(
         key: keys.key(tenant: lane, username: [], password: Array("\(number)".utf8), hash: "h", isDecoy: isDecoy),
         lane: lane,
         tenant: tenant ?? lane,
-        password: Array("\(number)".utf8),
-        hash: "h",
+        password: Secret("\(number)"),
+        hash: Secret("h"),
         isDecoy: isDecoy
     )
 }
@@ -34,7 +34,7 @@ extension PasswordQueue<Int> {
     }
 
     fileprivate mutating func takePassword() -> String? {
-        self.takeNext().map { String(decoding: $0.password, as: UTF8.self) }
+        self.takeNext().map { $0.password.revealed }
     }
 }
 

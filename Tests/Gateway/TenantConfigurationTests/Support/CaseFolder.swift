@@ -34,7 +34,7 @@ struct CaseFolder {
         try self.write("spaces", "HUSH HUSH\n")
         try self.write("binary", [0x48, 0x55, 0x53, 0x48, 0xFF, 0x00])
         try self.write("open.hash", Self.bcryptHash, permissions: 0o644)
-        try self.write("open.secret", "HUSH", permissions: 0o640)
+        try self.write("open.secret", "HUSH", permissions: 0o604)
         try FileManager.default.createDirectory(
             at: self.url.appending(path: "folder"),
             withIntermediateDirectories: true
@@ -115,7 +115,7 @@ struct CaseFolder {
         openssl req -new -key other.key -subj /CN=expired -out expired.csr
         openssl x509 -req -in expired.csr -signkey other.key -days -1 -out expired.pem
         cp other.key open.key
-        chmod 640 open.key
+        chmod 604 open.key
         openssl pkey -in server.key -aes128 -passout pass:test -out encrypted.key
         printf '[ca]\ndefault_ca=d\n[d]\ndatabase=index\ndefault_md=sha256\ndefault_crl_days=2\n' > ca.cnf
         : > index

@@ -14,12 +14,17 @@ private func withChange(
     _ body: (TestServer, Notes<String>) async throws -> Void
 ) async throws {
     let listener = Locked<HTTPListener?>(nil)
+    let generation = Locked(0)
     let served = Notes<String>()
     try await TestServer.with(
         tls: first,
         handler: { request in
-            if request.head.path == "/change" {
-                listener.withLock { $0 }?.replaceTLS(with: second)
+            // What was told before the change is what requests bring after it.
+            #expect(request.peer.trustGeneration == generation.withLock { $0 })
+            if request.head.path == "/change", let listener = listener.withLock({ $0 }) {
+                generation.withLock { $0 = listener.trustGeneration(with: second) }
+                listener.replaceTLS(with: second)
+                #expect(listener.trustGeneration(with: second) == generation.withLock { $0 })
                 return .text(.ok, "changed")
             }
             // A request that came together with the one before it.
