@@ -162,11 +162,19 @@ def test_noise_without_end_instead_of_a_handshake(gateway):
     assert memory.peak_kib < 128 << 10, f"{memory.peak_kib >> 10} MiB"
 
 
+def connect_from_everywhere(gateway, count):
+    """Connections of several addresses: one alone gets no more than three quarters of all."""
+    return [
+        socket.create_connection(("127.0.0.1", gateway.port), timeout=10, source_address=(f"127.0.0.{2 + n % 4}", 0))
+        for n in range(count)
+    ]
+
+
 def test_a_flood_of_connections_is_bounded_and_passes(gateway, pki):
     pid = gateway.child.process.pid
     before = gateway.metric("gateway_listener_connections_refused_total", listener="data", reason="max_connections")
     start = descriptors(pid)
-    peers = [socket.create_connection(("127.0.0.1", gateway.port), timeout=10) for _ in range(2 * MAX_CONNECTIONS)]
+    peers = connect_from_everywhere(gateway, 2 * MAX_CONNECTIONS)
     eventually(
         lambda: gateway.metric("gateway_listener_connections_refused_total", listener="data", reason="max_connections")
         >= before + MAX_CONNECTIONS,
@@ -189,7 +197,7 @@ def test_open_files_are_left_for_everything_else(tmp_path, pki):
         assert "the limit of open files (ulimit -n) allows fewer connections" in few.log()
         pid = few.child.process.pid
         with Honest(few, ca=pki.ca):
-            peers = [socket.create_connection(("127.0.0.1", few.port), timeout=10) for _ in range(600)]
+            peers = connect_from_everywhere(few, 600)
             eventually(
                 lambda: few.metric("gateway_listener_connections_refused_total", listener="data", reason="max_connections"),
                 what="those over the bound are refused",
