@@ -1,6 +1,6 @@
 import ArgumentParser
 import Common
-import Foundation
+import FoundationEssentials
 import Logging
 import StoreInspection
 import TenantConfiguration

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Common
-import Foundation
+import FoundationEssentials
 import GatewayServer
 import Logging
 import TenantConfiguration

@@ -1,6 +1,6 @@
 public import ArgumentParser
 import Common
-import Foundation
+import FoundationEssentials
 public import Logging
 import TenantConfiguration
 
@@ -72,5 +72,5 @@ extension LineLogHandler.Format: ExpressibleByArgument {}
 
 /// A line on standard error.
 func standardError(_ line: String) {
-    FileHandle.standardError.write(Data((line + "\n").utf8))
+    StandardError.write(Array((line + "\n").utf8))
 }

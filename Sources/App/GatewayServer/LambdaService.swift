@@ -1,5 +1,5 @@
 import Common
-import Foundation
+import FoundationEssentials
 import LambdaRuntime
 package import Logging
 import RequestHandling

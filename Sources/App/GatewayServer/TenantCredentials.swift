@@ -1,6 +1,6 @@
 import Common
 package import CredentialProviders
-import Foundation
+import FoundationEssentials
 import Logging
 import RequestSigning
 package import TenantConfiguration

@@ -1,5 +1,5 @@
 import Common
-import Foundation
+import FoundationEssentials
 import HTTPTypes
 
 /// Why an event is no request that could be answered; it names no content.

@@ -19,7 +19,7 @@ package struct LineLogHandler: LogHandler {
 
     /// - Parameter label: who logs; the line's `caller`.
     package init(label: String, format: Format, level: Logger.Level) {
-        self.init(label: label, format: format, level: level, write: Self.writeToStandardError)
+        self.init(label: label, format: format, level: level, write: StandardError.write)
     }
 
     /// - Parameter write: takes each line, line feed included.
@@ -64,25 +64,6 @@ package struct LineLogHandler: LogHandler {
         }
         line.append(UInt8(ascii: "\n"))
         self.write(line)
-    }
-
-    private static func writeToStandardError(_ line: [UInt8]) {
-        // One write a line, so that lines of several threads do not mix.
-        var rest = line[...]
-        while !rest.isEmpty {
-            let written = unsafe rest.withUnsafeBytes { unsafe Self.write($0) }
-            if written < 0 && errno == EINTR { continue }
-            guard written > 0 else { return }
-            rest = rest.dropFirst(written)
-        }
-    }
-
-    private static func write(_ bytes: UnsafeRawBufferPointer) -> Int {
-        #if canImport(Glibc)
-            unsafe Glibc.write(STDERR_FILENO, bytes.baseAddress, bytes.count)
-        #elseif canImport(Musl)
-            unsafe Musl.write(STDERR_FILENO, bytes.baseAddress, bytes.count)
-        #endif
     }
 
     /// Whether a logfmt value needs no quotes: printable ASCII that cannot be taken for the end of the value.

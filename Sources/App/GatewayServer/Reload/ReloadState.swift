@@ -1,6 +1,6 @@
 import AdminConsole
 import Common
-import Foundation
+import FoundationEssentials
 import TenantConfiguration
 
 /// How the last reload went, for metrics and the admin pages.
