@@ -262,8 +262,8 @@ def test_names_that_a_ca_may_give_are_believed(world):
 def test_an_expired_list_refuses_its_clients_and_says_so(tmp_path):
     root = CA(tmp_path, "root")
     crl = tmp_path / "crl.pem"
-    crl.write_bytes(root.revocation_list(seconds=6))
-    expiry = time.time() + 6
+    crl.write_bytes(root.revocation_list(seconds=12))
+    expiry = time.time() + 12
     tenants = f'alpha: {{database: alpha, table: prometheus, auth: {{client_certificate: {{san_uri: ["{ALPHA}"]}}}}}}'
     with start(tmp_path, root, tenants, f", crl: {crl}") as gateway:
         client, _ = root.issue()

@@ -201,11 +201,12 @@ def test_the_units_example_is_good(tmp_path, certificates):
     assert "LoadCredential=gateway:/etc/timestream-gateway/credentials" in UNIT.read_text()
     folder = tmp_path / "credentials"
     folder.mkdir()
-    os.umask(0o077)
     (folder / "gateway_server.key").write_bytes((certificates / "server.key").read_bytes())
     (folder / "gateway_payments.secret").write_text("secret\n")
     for name, source in (("server.pem", "server.pem"), ("clients.pem", "ca.pem")):
         (tmp_path / name).write_bytes((certificates / source).read_bytes())
+    for path in folder.iterdir():
+        path.chmod(0o600)
     output = check(tmp_path, text, CREDENTIALS_DIRECTORY=str(folder), PAYMENTS_KEY="AKIDEXAMPLE")
     assert "2 tenants" in output and "warning" not in output.lower()
 

@@ -15,7 +15,7 @@ from support.process import http_get
 
 SERVER = """
 limits: {max_bytes_in_flight: 67108864}
-timeouts: {handshake: 5s, header: 1s, body: 1s, idle: 2s}
+timeouts: {handshake: 5s, header: 2s, body: 2s, idle: 4s}
 """
 BODY = protocol.encode(protocol.write_request([({"__name__": "smuggled"}, [(1.0, NOW)])]))
 FORGED = "level=error ts=2026-01-01T00:00:00.000Z caller=gateway message=forged"
