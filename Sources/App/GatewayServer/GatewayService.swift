@@ -192,7 +192,12 @@ struct GatewayService: Service {
             isReady: { responder.isReady }
         )
         return try await HTTPListener.start(
-            configuration: HTTPListenerConfiguration(name: "admin", host: address.host, port: address.port),
+            configuration: HTTPListenerConfiguration(
+                name: "admin",
+                host: address.host,
+                port: address.port,
+                maxConnections: 256
+            ),
             responder: console,
             group: MultiThreadedEventLoopGroup.singleton,
             metrics: metrics,

@@ -53,7 +53,7 @@ package enum LocalServer {
             logger: logger
         )
         let listener = try await HTTPListener.start(
-            configuration: HTTPListenerConfiguration(name: "local", host: host, port: port),
+            configuration: HTTPListenerConfiguration(name: "local", host: host, port: port, maxConnections: 512),
             responder: engine,
             group: MultiThreadedEventLoopGroup.singleton,
             metrics: metrics,

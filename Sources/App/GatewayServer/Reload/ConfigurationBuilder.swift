@@ -140,10 +140,12 @@ struct ConfigurationBuilder: Sendable {
     ) -> RunningTenant {
         if let previous, previous.hasStores(for: settings, localKey: localKey) {
             if previous.isServed(by: settings) { return previous }
+            // Not all of the previous one, which would keep the one before it in turn.
+            let access = previous.access
             var tenant = previous
             tenant.service = TenantService(
                 settings: settings,
-                stores: { previous.access.value.stores },
+                stores: { access.value.stores },
                 metrics: self.metrics,
                 previous: previous.service
             )

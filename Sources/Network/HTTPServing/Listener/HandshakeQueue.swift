@@ -4,7 +4,8 @@ import NIOCore
 ///
 /// Connections over a bound wait for a moment, in a line of their network's own; what comes free goes to the lines in turn.
 /// So a network that floods waits for itself and loses its own connections, and one that is new is next. Handshakes that
-/// do not get on are no way to hold the places either: a network with more of them than a waiting one loses its oldest.
+/// do not get on are no way to hold the places either: a network with more of them than a waiting one loses its oldest, and
+/// any network one to a waiting one that has none.
 struct HandshakeQueue<ID: Hashable & Sendable>: Sendable {
     struct Limits: Sendable {
         /// Handshakes that may begin a second.
@@ -15,7 +16,7 @@ struct HandshakeQueue<ID: Hashable & Sendable>: Sendable {
         var maxWaitNanoseconds: Int64 = 1_000_000_000
         /// How long a handshake keeps its place whoever waits: several round trips around the world.
         var graceNanoseconds: Int64 = 500_000_000
-        /// Of all networks together, unless there are more networks.
+        /// Of all networks together.
         var maxWaiting = 512
     }
     enum Refusal: Equatable, Sendable { case rate, underWay }
@@ -41,7 +42,7 @@ struct HandshakeQueue<ID: Hashable & Sendable>: Sendable {
     private var budget: HandshakeBudget
     /// In the order in which they began.
     private var underWay: [UnderWay] = []
-    /// A network without waiters stays until its turn comes.
+    /// Only of networks that have waiters.
     private var lines: [PeerNetwork: CircularBuffer<Waiter>] = [:]
     /// The networks of `lines`, the next one first.
     private var turns = CircularBuffer<PeerNetwork>()
@@ -55,6 +56,8 @@ struct HandshakeQueue<ID: Hashable & Sendable>: Sendable {
     }
 
     var underWayCount: Int { self.underWay.count }
+    /// How many networks wait; for tests of the bound.
+    var lineCount: Int { self.lines.count }
 
     // MARK: Events
 
@@ -62,6 +65,10 @@ struct HandshakeQueue<ID: Hashable & Sendable>: Sendable {
     mutating func arrived(_ id: ID, from network: PeerNetwork, now: Int64) -> [Action] {
         let waiter = Waiter(id: id, deadline: now + self.limits.maxWaitNanoseconds)
         if self.lines[network] == nil {
+            // Each arrival looks at all lines, so their number has a bound too.
+            guard self.lines.count < self.limits.maxWaiting else {
+                return self.proceed(now: now) + [.refuse(id, self.shortage)]
+            }
             self.lines[network] = []
             self.turns.append(network)
         }
@@ -76,6 +83,7 @@ struct HandshakeQueue<ID: Hashable & Sendable>: Sendable {
         if let line = self.lines[network], line.count > share, line.last?.id == id {
             self.lines[network]?.removeLast()
             self.waitingCount -= 1
+            self.dropLineIfEmpty(of: network)
             actions.append(.refuse(id, self.shortage))
         }
         return actions
@@ -128,10 +136,7 @@ struct HandshakeQueue<ID: Hashable & Sendable>: Sendable {
 
     private mutating func takeNext() -> (waiter: Waiter, network: PeerNetwork)? {
         while let network = self.turns.popFirst() {
-            guard let waiter = self.lines[network]?.popFirst() else {
-                self.lines[network] = nil
-                continue
-            }
+            guard let waiter = self.lines[network]?.popFirst() else { continue }
             self.waitingCount -= 1
             if self.lines[network]?.isEmpty == true {
                 self.lines[network] = nil
@@ -157,6 +162,15 @@ struct HandshakeQueue<ID: Hashable & Sendable>: Sendable {
                 actions.append(.refuse(waiter.id, self.shortage))
             }
         }
+        let lines = self.lines.filter { !$0.value.isEmpty }
+        self.lines = lines
+        self.turns.removeAll { lines[$0] == nil }
+    }
+
+    private mutating func dropLineIfEmpty(of network: PeerNetwork) {
+        guard self.lines[network]?.isEmpty == true else { return }
+        self.lines[network] = nil
+        self.turns.removeAll { $0 == network }
     }
 
     private var shortage: Refusal {
@@ -170,9 +184,9 @@ struct HandshakeQueue<ID: Hashable & Sendable>: Sendable {
         guard let oldest = self.underWay.first, oldest.begunAt + self.limits.graceNanoseconds <= now else { return nil }
         var counts: [PeerNetwork: Int] = [:]
         for entry in self.underWay { counts[entry.network, default: 0] += 1 }
-        let waiting = self.turns.filter { self.lines[$0]?.isEmpty == false }
-        guard let poorest = waiting.min(by: { counts[$0] ?? 0 < counts[$1] ?? 0 }) else { return nil }
-        let share = (counts[poorest] ?? 0) + 1
+        guard let poorest = self.turns.min(by: { counts[$0] ?? 0 < counts[$1] ?? 0 }) else { return nil }
+        // Who has none may take anybody's: else as many networks as there are places would keep all others out.
+        let share = counts[poorest].map { $0 + 1 } ?? 0
         var victim: (index: Int, count: Int)?
         // The oldest first, so that of each network its oldest is found.
         for (index, entry) in self.underWay.enumerated() {

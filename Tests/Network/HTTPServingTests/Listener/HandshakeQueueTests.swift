@@ -98,9 +98,29 @@ struct HandshakeQueueTests {
         var queue = queue(concurrent: 2)
         _ = queue.arrived(1, from: flood, now: 0)
         _ = queue.arrived(2, from: good, now: 0)
-        #expect(queue.arrived(3, from: other, now: 0) == [])
+        #expect(queue.arrived(3, from: good, now: 0) == [])
         #expect(queue.proceed(now: second * 3 / 4) == [])
         #expect(queue.proceed(now: second) == [.refuse(3, .underWay)])
+    }
+
+    @Test("as many networks as there are places keep nobody out: who has none takes the oldest place")
+    func newcomer() {
+        var queue = queue(concurrent: 2)
+        _ = queue.arrived(1, from: flood, now: 0)
+        _ = queue.arrived(2, from: good, now: 0)
+        #expect(queue.arrived(3, from: other, now: 0) == [])
+        #expect(queue.proceed(now: second / 4) == [])
+        #expect(queue.proceed(now: second * 3 / 4) == [.displace(1), .begin(3)])
+    }
+
+    @Test("ever new networks make no longer queue than there is room for")
+    func manyNetworks() {
+        var queue = queue(perSecond: 1000, concurrent: 1)
+        _ = queue.arrived(0, from: .v6(0), now: 0)
+        for id in 1...5000 { _ = queue.arrived(id, from: .v6(UInt64(id)), now: Int64(id) * 1000) }
+        #expect(queue.waitingCount <= 512 && queue.lineCount == queue.waitingCount)
+        _ = queue.proceed(now: 10 * second)
+        #expect(queue.waitingCount == 0 && queue.lineCount == 0)
     }
 
     @Test("lines are bounded, and the more networks wait the shorter each")
