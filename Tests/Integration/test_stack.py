@@ -369,6 +369,15 @@ def test_the_private_stack_reaches_timestream_without_the_internet():
     assert stack.outputs["InvokeWriteURL"].endswith(f"-{endpoint}.execute-api.{REGION}.amazonaws.com/dev/write")
 
 
+def test_the_private_stack_leaves_signed_callers_to_iam():
+    """An Allow of the API's own policy would let in every signer of its account."""
+    api = Stack("template-privatelink.yaml", EnableSigV4Auth="true").properties("RestApi")
+    (endpoint,) = api["EndpointConfiguration"]["VpcEndpointIds"]
+    (statement,) = api["Policy"]["Statement"]
+    assert statement["Effect"] == "Deny"
+    assert statement["Condition"] == {"StringNotEquals": {"aws:SourceVpce": endpoint}}
+
+
 def test_the_private_stack_takes_endpoints_that_are_there():
     stack = Stack("template-privatelink.yaml", CreateTimestreamEndpoints="false", ExecuteApiEndpointId="vpce-0abc")
     assert not stack.of_type("AWS::EC2::VPCEndpoint")
