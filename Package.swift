@@ -145,7 +145,7 @@ let package = Package(
         ),
         source("TLSTransport", in: "Network", ["Common", "COpenSSL", nioCore, nioTLS]),
         source("UpstreamHTTP", in: "Network", ["Common", "CCurl"]),
-        source("Common", in: "", ["COpenSSL", httpTypes, logging]),
+        source("Common", in: "", ["COpenSSL", "CLinux", httpTypes, logging]),
 
         systemLibrary("COpenSSL", pkgConfig: "openssl", apt: "libssl-dev"),
         systemLibrary("CCurl", pkgConfig: "libcurl", apt: "libcurl4-openssl-dev"),

@@ -7,8 +7,7 @@ import pytest
 
 from support import protocol
 from support.attacks import BOMBS, DECODED, READS, VERSION_2_BOMBS, snappy
-from support.gateway import Gateway
-from support.hostile import Honest, Memory, connect, head, receive, send, tenants
+from support.hostile import Memory, assert_still_answered, connect, gateway, head, honest, receive, send  # noqa: F401
 from support.process import eventually
 
 IN_FLIGHT = 128 << 20
@@ -19,27 +18,12 @@ timeouts: {{handshake: 5s, header: 2s, body: 2s, idle: 10s}}
 AT_ONCE = 4
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory, pki):
-    folder = tmp_path_factory.mktemp("bodies")
-    with Gateway(folder, tenants=tenants(folder), tls=pki.tls, server=SERVER) as gateway:
-        yield gateway
-
-
-@pytest.fixture(scope="module")
-def honest(gateway, pki):
-    with Honest(gateway, ca=pki.ca) as honest:
-        yield honest
-
-
 @pytest.fixture(autouse=True)
 def nothing_suffers(gateway, honest):
     """What bodies take is bounded by the bytes in flight, and 64 MiB for all else; all of it is given back."""
     with Memory(gateway.child.process.pid) as memory:
         yield
-    assert not honest.failures, honest.failures[:3]
-    answered = len(honest.seconds)
-    eventually(lambda: len(honest.seconds) > answered, what="the honest tenant is answered")
+    assert_still_answered(honest)
     assert memory.peak_kib < (IN_FLIGHT >> 10) + (64 << 10), f"{memory.peak_kib >> 10} MiB"
     eventually(lambda: gateway.metric("gateway_bytes_in_flight") < 1 << 20, what="memory is given back")
     assert gateway.metric("gateway_samples_stored_total", tenant="open") == 0

@@ -9,9 +9,9 @@ import pytest
 
 from support import protocol
 from support.gateway import READ_HEADERS, Gateway
-from support.hostile import (
+from support.hostile import (  # noqa: F401
     CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, NOW, PING, RST_STREAM, WINDOW_UPDATE, Honest, Http2,
-    Memory, block, client_hello, connect, counted, descriptors, frame, head, no_connections, receive, request_fields,
+    Memory, block, client_hello, connect, counted, descriptors, frame, gateway, head, no_connections, receive, request_fields,
     reset, resident_kib, send, settings, tenants,
 )
 from support.process import eventually
@@ -22,13 +22,6 @@ limits: {{max_bytes_in_flight: 134217728, max_connections: {MAX_CONNECTIONS}, ha
 timeouts: {{handshake: 1s, header: 1s, body: 1s, idle: 2s}}
 """
 BODY = protocol.encode(protocol.write_request([({"__name__": "slow"}, [(1.0, NOW)])]))
-
-
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory, pki):
-    folder = tmp_path_factory.mktemp("connections")
-    with Gateway(folder, tenants=tenants(folder), tls=pki.tls, server=SERVER) as gateway:
-        yield gateway
 
 
 @pytest.fixture(autouse=True)

@@ -6,11 +6,11 @@ import time
 import pytest
 
 from support import attacks, hostile, protocol
-from support.gateway import Gateway
-from support.hostile import (
+from support.hostile import (  # noqa: F401
     COMPRESSION_ERROR, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, FLOW_CONTROL_ERROR, GOAWAY,
     HEADERS, NOW, PADDED, PING, PROTOCOL_ERROR, PUSH_PROMISE, REFUSED_STREAM, RST_STREAM, SETTINGS, WINDOW_UPDATE,
-    Honest, Http2, Memory, block, connect, counted, frame, receive, request_fields, send, settings, tenants,
+    Http2, Memory, assert_still_answered, block, connect, counted, frame, gateway, honest, receive, request_fields, send,
+    settings,
 )
 
 SERVER = """
@@ -22,29 +22,13 @@ BODY = protocol.encode(protocol.write_request([({"__name__": "smuggled"}, [(1.0,
 MEMORY_KIB = 96 << 10
 
 
-@pytest.fixture(scope="module")
-def gateway(tmp_path_factory, pki):
-    folder = tmp_path_factory.mktemp("http2")
-    with Gateway(folder, tenants=tenants(folder), tls=pki.tls, server=SERVER) as gateway:
-        yield gateway
-
-
-@pytest.fixture(scope="module")
-def honest(gateway, pki):
-    """One honest tenant beside all of them."""
-    with Honest(gateway, ca=pki.ca) as honest:
-        yield honest
-
-
 @pytest.fixture(autouse=True)
 def nothing_suffers(gateway, honest):
     """No honest request fails, little memory is taken, and nothing is stored for an attacker."""
     stored = gateway.metric("gateway_samples_stored_total", tenant="open")
     with Memory(gateway.child.process.pid) as memory:
         yield
-    assert not honest.failures, honest.failures[:3]
-    answered = len(honest.seconds)
-    hostile.eventually(lambda: len(honest.seconds) > answered, what="the honest tenant is answered")
+    assert_still_answered(honest)
     assert memory.peak_kib < MEMORY_KIB, f"{memory.peak_kib >> 10} MiB"
     assert gateway.metric("gateway_samples_stored_total", tenant="open") == stored
 

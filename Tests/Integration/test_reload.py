@@ -208,7 +208,7 @@ def test_two_hundred_reloads_under_load(gateway):
     # Nobody had to connect twice.
     assert gateway.metric("gateway_listener_connections_accepted_total", listener="data") == len(threads)
     after = usage()
-    assert after[0] < rss + 16 * 1024 and after[1] <= descriptors + 4, (rss, descriptors, after)
+    assert after[0] < rss + 8 * 1024 and after[1] <= descriptors + 4, (rss, descriptors, after)
 
 
 def test_a_mounted_secret_that_is_swapped_is_seen(tmp_path):

@@ -1,5 +1,6 @@
 #pragma once
-// The kernel's calls that take arguments of any number, which Swift cannot call.
+// What Swift's module of the C library lacks: <malloc.h>, and the kernel's calls that take any number of arguments.
+#include <malloc.h>
 #include <sys/prctl.h>
 
 /// Zero if the process can no longer be dumped, nor be looked into by others of its user.

@@ -54,12 +54,6 @@ package final class AccessControl: Sendable {
         self.verifier = verifier
         verifier.limitFailures(perSecond: configuration.server.limits.failedPasswordsPerSecond)
         self.withoutTenant = TenantMetrics(withoutTenant: metrics)
-        let decoys = configuration.tenants.map { TenantCredentials($0.authentication).decoyHashes }
-        let proof = CredentialProof(verifier: verifier, decoys: decoys.filter { !$0.isEmpty }, clock: clock)
-        self.proof = proof
-        self.operators = configuration.server.admin.authentication.map { settings in
-            OperatorAccess(settings, proof: proof, metrics: metrics)
-        }
         let limitBytes = configuration.server.limits.maxBytesInFlight
         self.bytesInFlight =
             previous?.bytesInFlight ?? BytesInFlight(limitBytes: limitBytes, metrics: metrics, chance: clock.chance)
@@ -82,6 +76,13 @@ package final class AccessControl: Sendable {
             tenants[settings.id] = ConfiguredTenant(settings, gate: gate)
         }
         self.tenants = tenants
+        // In the order of the file, so that a reload gives an unknown tenant the same ones.
+        let decoys = configuration.tenants.compactMap { tenants[$0.id]?.credentials.decoyHashes }
+        let proof = CredentialProof(verifier: verifier, decoys: decoys.filter { !$0.isEmpty }, clock: clock)
+        self.proof = proof
+        self.operators = configuration.server.admin.authentication.map { settings in
+            OperatorAccess(settings, proof: proof, metrics: metrics)
+        }
     }
 
     /// Makes the metrics of all tenants, which are otherwise made with a tenant's first request.

@@ -214,10 +214,9 @@ struct CrossChecks {
             let settings = tenant.settings.authentication
             let place = tenant.authentication?.place ?? tenant.place
             if settings.isOpen {
-                let reach = server.listen.host.isEmpty ? "port \(server.listen.port)" : "\(server.listen)"
                 self.context.warn(
                     place,
-                    "none: everybody who reaches \(reach) can write and read this tenant's data",
+                    "none: everybody who reaches \(Self.reach(of: server.listen)) can write and read this tenant's data",
                     remedy: "list client_certificate, basic or bearer"
                 )
             }
@@ -235,12 +234,15 @@ struct CrossChecks {
         guard let place = self.server.adminAuthenticationPlace, let listen = self.server.settings.admin.listen,
             !listen.isLoopback
         else { return }
-        let reach = listen.host.isEmpty ? "port \(listen.port)" : "\(listen)"
         self.context.warn(
             place,
-            "passwords and tokens cross the network in the clear: \(reach) is plain HTTP",
+            "passwords and tokens cross the network in the clear: \(Self.reach(of: listen)) is plain HTTP",
             remedy: "listen on 127.0.0.1, with a proxy that speaks TLS before it where others need the pages"
         )
+    }
+
+    private static func reach(of listen: ListenAddress) -> String {
+        listen.host.isEmpty ? "port \(listen.port)" : "\(listen)"
     }
 
     /// An endpoint belongs to one region, and takes signatures for no other.

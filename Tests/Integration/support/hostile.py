@@ -10,10 +10,11 @@ import threading
 import time
 
 import hpack
+import pytest
 import requests
 
 from support import protocol
-from support.gateway import WRITE_HEADERS
+from support.gateway import WRITE_HEADERS, Gateway
 from support.process import eventually
 
 NOW = 1_760_000_000_000
@@ -120,6 +121,29 @@ class Honest(threading.Thread):
     @property
     def median(self):
         return statistics.median(self.seconds)
+
+
+# Fixtures of the modules that take them: one gateway with the module's SERVER, and one honest tenant beside all attacks
+
+
+@pytest.fixture(scope="module")
+def gateway(request, tmp_path_factory, pki):
+    folder = tmp_path_factory.mktemp("hostile")
+    with Gateway(folder, tenants=tenants(folder), tls=pki.tls, server=request.module.SERVER) as gateway:
+        yield gateway
+
+
+@pytest.fixture(scope="module")
+def honest(gateway, pki):
+    with Honest(gateway, ca=pki.ca) as honest:
+        yield honest
+
+
+def assert_still_answered(honest):
+    """No honest request has failed, and the next one is answered."""
+    assert not honest.failures, honest.failures[:3]
+    answered = len(honest.seconds)
+    eventually(lambda: len(honest.seconds) > answered, what="the honest tenant is answered")
 
 
 # Connections

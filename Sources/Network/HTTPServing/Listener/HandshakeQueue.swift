@@ -76,14 +76,13 @@ struct HandshakeQueue<ID: Hashable & Sendable>: Sendable {
         self.waitingCount += 1
         self.earliestDeadline = min(self.earliestDeadline, waiter.deadline)
         var actions = self.proceed(now: now)
-        // What it would wait for in vain, it need not wait for.
+        // What it would wait for in vain, it need not wait for. Its share is one at least, so no line ends here.
         let room = self.limits.perSecond.multipliedReportingOverflow(by: Int(self.limits.maxWaitNanoseconds))
         let served = room.overflow ? Int.max : room.partialValue / 1_000_000_000
         let share = max(1, min(self.limits.maxWaiting, served) / max(1, self.lines.count))
         if let line = self.lines[network], line.count > share, line.last?.id == id {
             self.lines[network]?.removeLast()
             self.waitingCount -= 1
-            self.dropLineIfEmpty(of: network)
             actions.append(.refuse(id, self.shortage))
         }
         return actions
@@ -135,17 +134,14 @@ struct HandshakeQueue<ID: Hashable & Sendable>: Sendable {
     // MARK: Turns
 
     private mutating func takeNext() -> (waiter: Waiter, network: PeerNetwork)? {
-        while let network = self.turns.popFirst() {
-            guard let waiter = self.lines[network]?.popFirst() else { continue }
-            self.waitingCount -= 1
-            if self.lines[network]?.isEmpty == true {
-                self.lines[network] = nil
-            } else {
-                self.turns.append(network)
-            }
-            return (waiter, network)
+        guard let network = self.turns.popFirst(), let waiter = self.lines[network]?.popFirst() else { return nil }
+        self.waitingCount -= 1
+        if self.lines[network]?.isEmpty == true {
+            self.lines[network] = nil
+        } else {
+            self.turns.append(network)
         }
-        return nil
+        return (waiter, network)
     }
 
     private mutating func giveUp(_ now: Int64, _ actions: inout [Action]) {
@@ -165,12 +161,6 @@ struct HandshakeQueue<ID: Hashable & Sendable>: Sendable {
         let lines = self.lines.filter { !$0.value.isEmpty }
         self.lines = lines
         self.turns.removeAll { lines[$0] == nil }
-    }
-
-    private mutating func dropLineIfEmpty(of network: PeerNetwork) {
-        guard self.lines[network]?.isEmpty == true else { return }
-        self.lines[network] = nil
-        self.turns.removeAll { $0 == network }
     }
 
     private var shortage: Refusal {

@@ -88,8 +88,8 @@ final class TicketKeys: Sendable {
         }
 }
 
-/// One key: a name that stands in the tickets, and the secrets, which are wiped at the end.
-@safe final class TicketKey: Sendable {
+/// One key: a name that stands in the tickets, and the secrets, which are wiped with it.
+final class TicketKey: Sendable {
     static let nameBytes = 16
     static let ivBytes: Int32 = 16
     /// AES-256, and HMAC with SHA-256.
@@ -97,28 +97,20 @@ final class TicketKeys: Sendable {
 
     let name: [UInt8]
     let madeAt: ContinuousClock.Instant
-    // Safe because: written in `init` and `deinit` only.
-    nonisolated(unsafe) private let secrets: UnsafeMutablePointer<UInt8>
+    /// The cipher's key, then the code's.
+    private let secrets: Secret
 
     /// `nil` when OpenSSL has no random bytes.
     init?(madeAt: ContinuousClock.Instant) {
         var name = [UInt8](repeating: 0, count: Self.nameBytes)
-        let secrets = UnsafeMutablePointer<UInt8>.allocate(capacity: 2 * Self.secretBytes)
-        unsafe secrets.initialize(repeating: 0, count: 2 * Self.secretBytes)
-        guard unsafe RAND_bytes(&name, Int32(Self.nameBytes)) == 1,
-            unsafe RAND_priv_bytes(secrets, Int32(2 * Self.secretBytes)) == 1
-        else {
-            unsafe secrets.deallocate()
-            return nil
-        }
+        var secrets = [UInt8](repeating: 0, count: 2 * Self.secretBytes)
+        defer { secrets.overwrite() }
+        guard unsafe RAND_bytes(&name, Int32(name.count)) == 1,
+            unsafe RAND_priv_bytes(&secrets, Int32(secrets.count)) == 1
+        else { return nil }
         self.name = name
         self.madeAt = madeAt
-        unsafe self.secrets = secrets
-    }
-
-    deinit {
-        unsafe OPENSSL_cleanse(self.secrets, 2 * Self.secretBytes)
-        unsafe self.secrets.deallocate()
+        self.secrets = Secret(bytes: secrets)
     }
 
     fileprivate func ready(
@@ -127,6 +119,9 @@ final class TicketKeys: Sendable {
         iv: UnsafeMutablePointer<UInt8>,
         isSealing: Bool
     ) -> Bool {
-        unsafe shim_ticket_init(cipher, mac, self.secrets, self.secrets + Self.secretBytes, iv, isSealing ? 1 : 0) == 1
+        unsafe self.secrets.withUnsafeBytes { secrets in
+            guard let start = unsafe secrets.bindMemory(to: UInt8.self).baseAddress else { return false }
+            return unsafe shim_ticket_init(cipher, mac, start, start + Self.secretBytes, iv, isSealing ? 1 : 0) == 1
+        }
     }
 }
